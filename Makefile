@@ -1,0 +1,66 @@
+# Every target sets up what it needs: a machine with Python 3.11 or newer and make is enough.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?=
+PYTEST ?= $(BIN)/pytest
+
+.PHONY: demo test test-long check format bench bench-quick lock docs clean tools help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+demo: $(VENV)/.runtime ## a cluster in a process, and kubectl top on it (DEMO='--nodes 10 --once' passes options)
+	@$(BIN)/metrics-api demo $(DEMO)
+
+test: $(VENV)/.dev tools ## all tests that take less than five minutes together
+	$(PYTEST) -n auto --dist loadgroup -m "not long"
+
+test-long: $(VENV)/.dev tools ## the tests that take more
+	$(PYTEST) -m long --timeout=900
+
+check: $(VENV)/.dev ## lint, formatting, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into the project's form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## the benchmarks (minutes)
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.dev ## the same with small clusters
+	$(BIN)/python -m benchmarks --quick
+
+docs: $(VENV)/.dev ## write the generated pages
+	$(BIN)/python -m metrics_api.settings.document > docs/flags.md
+
+tools: ## kubectl, when the machine has none
+	@bash .ci/tools
+
+lock: $(VENV)/.dev ## resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-config --upgrade pyproject.toml -o requirements/runtime.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-config --upgrade --group dev pyproject.toml -o requirements/dev.lock
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .tools .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "metrics-api needs Python 3.11 or newer; set PYTHON=python3.12 or the like" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(BIN)/python
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@

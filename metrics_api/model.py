@@ -1,0 +1,162 @@
+"""The values that pass between the rooms. They hold facts and import nothing of ours.
+
+Units: times are seconds since the Unix epoch (``float``; a kubelet's milliseconds stay exact), CPU is nanocores or
+core-nanoseconds, memory is bytes. ``None`` means *not known*, never zero.
+
+``gc=False`` tells Python's collector not to follow these structs: they cannot be part of a reference cycle, and there
+are hundreds of thousands of them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class PodKey(NamedTuple):
+    """What names a pod in the API; its ``uid`` says which of several lives of that name is meant."""
+
+    namespace: str
+    name: str
+
+
+class Endpoint(StrEnum):
+    """Which of a kubelet's two documents a sample came from."""
+
+    SUMMARY = "summary"
+    RESOURCE = "resource"
+
+
+class NodeInfo(msgspec.Struct, frozen=True, gc=False):
+    """What we keep of a Node object."""
+
+    name: str
+    uid: str
+    labels: dict[str, str]
+    addresses: tuple[tuple[str, str], ...] = ()
+    """(type, address) in the order of ``status.addresses``."""
+    kubelet_port: int | None = None
+    """``status.daemonEndpoints.kubeletEndpoint.Port``; ``None`` when absent or 0."""
+    ready: bool | None = None
+    """Condition Ready; ``None`` when Unknown or absent."""
+    operating_system: str = ""
+    """``status.nodeInfo.operatingSystem``: ``linux``, ``windows`` or empty."""
+    cpu_cores: float | None = None
+    """``status.capacity.cpu`` in cores."""
+    memory_capacity: int | None = None
+    """``status.capacity.memory`` in bytes."""
+    max_pods: int | None = None
+    """``status.allocatable.pods``."""
+    resource_metrics_path: str | None = None
+    """Annotation ``metrics.k8s.io/resource-metrics-path``, not validated."""
+    created: float | None = None
+    """``metadata.creationTimestamp``."""
+
+
+class PodInfo(msgspec.Struct, frozen=True, gc=False):
+    """What we keep of a Pod whose phase is Running."""
+
+    namespace: str
+    name: str
+    uid: str
+    labels: dict[str, str]
+    node_name: str
+    """``spec.nodeName``; empty when not scheduled."""
+    static_uids: tuple[str, ...] = ()
+    """Other uids a kubelet may report a static pod under: annotations ``config.hash``, ``config.mirror``."""
+    required: tuple[str, ...] = ()
+    """Containers that pod status says are running, sidecars (restartable init containers) included.
+
+    All of them must have usage before the pod is served.
+    """
+    finished: tuple[str, ...] = ()
+    """Init containers that are not restartable and not running: never served, whatever the kubelet says of them."""
+    started: float | None = None
+    """``status.startTime``."""
+
+    @property
+    def key(self) -> PodKey:
+        """Return the namespace and name."""
+        return PodKey(self.namespace, self.name)
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False):
+    """What one scrape said of one container, or of the node itself."""
+
+    time: float
+    """The kubelet's time of the CPU reading (of the memory reading when there is no CPU)."""
+    cpu_total: int | None = None
+    """Cumulative core-nanoseconds since ``start_time``."""
+    cpu_rate: int | None = None
+    """The kubelet's own mean in nanocores over a window of its own (``usageNanoCores``)."""
+    working_set: int | None = None
+    """Bytes."""
+    start_time: float | None = None
+    """When the container (for a node: its root cgroup) started."""
+
+
+class PodSample(msgspec.Struct, frozen=True, gc=False):
+    """One pod in one scrape."""
+
+    namespace: str
+    name: str
+    uid: str | None
+    """As the kubelet says; ``None`` from the resource endpoint, which does not say."""
+    containers: dict[str, Sample]
+    """Container name -> sample."""
+
+
+class NodeSamples(msgspec.Struct, frozen=True, gc=False):
+    """All that one scrape of one kubelet said."""
+
+    node: Sample | None
+    """``None`` when the document says nothing usable of the node itself."""
+    pods: list[PodSample]
+    endpoint: Endpoint
+    time_step: float
+    """Granularity of every ``Sample.time`` in seconds: 1.0 for Summary (whole seconds, cut), 0.001 for resource."""
+    received: float
+    """Our clock when the answer had arrived."""
+    requested: float
+    """Our clock when the request was sent; stands in for the time of series that carry none."""
+    unstamped: bool = False
+    """True when sample times are ours, because the document has none (KWOK): ages and skew say nothing then."""
+    server_time: float | None = None
+    """The ``Date`` header, whole seconds; for estimating the node's clock."""
+    dropped: dict[str, int] = {}
+    """Reason -> how many points of this document were dropped."""
+
+
+class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
+    """What is served for one container."""
+
+    name: str
+    cpu: int
+    """Nanocores, mean over the window."""
+    memory: int
+    """Working set in bytes."""
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """What is served for one node or pod. A node has one container with an empty name."""
+
+    time: float
+    """End of the window, the kubelet's time."""
+    window: float
+    """Seconds that the CPU mean covers."""
+    containers: tuple[ContainerUsage, ...]
+
+
+class Row(msgspec.Struct, gc=False):
+    """One served object: a NodeMetrics (empty namespace) or a PodMetrics."""
+
+    namespace: str
+    name: str
+    labels: dict[str, str]
+    usage: Usage
+    created: float
+    """``metadata.creationTimestamp``: when this object was encoded."""
+    item: bytes
+    """The object as an item of a list: compact JSON without ``kind`` and ``apiVersion``, alike in every API version."""

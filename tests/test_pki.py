@@ -1,0 +1,67 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from metrics_api.pki import Authority
+
+
+def load(pem: bytes) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem)
+
+
+def test_a_server_certificate_verifies_for_its_names_under_its_authority() -> None:
+    authority = Authority.create("ca")
+    leaf = load(authority.issue("web", dns_names=["web.example"], server=True).certificate)
+
+    verifier = (
+        PolicyBuilder().store(Store([load(authority.certificate)])).build_server_verifier(x509.DNSName("web.example"))
+    )
+    verifier.verify(leaf, [])
+
+
+def test_another_authority_of_the_same_name_does_not_verify_it() -> None:
+    leaf = load(Authority.create("ca").issue("web", dns_names=["web.example"], server=True).certificate)
+    other = load(Authority.create("ca").certificate)
+
+    verifier = PolicyBuilder().store(Store([other])).build_server_verifier(x509.DNSName("web.example"))
+    with pytest.raises(VerificationError):
+        verifier.verify(leaf, [])
+
+
+def test_a_client_certificate_carries_user_and_groups() -> None:
+    pair = Authority.create("ca").issue("alice", organizations=["dev", "ops"], client=True)
+
+    subject = load(pair.certificate).subject
+    assert [a.value for a in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)] == ["alice"]
+    assert [a.value for a in subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)] == ["dev", "ops"]
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "expected"),
+    [
+        (True, False, [ExtendedKeyUsageOID.SERVER_AUTH]),
+        (False, True, [ExtendedKeyUsageOID.CLIENT_AUTH]),
+        (True, True, [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+    ],
+)
+def test_the_extended_key_usage_says_what_was_asked(
+    server: bool, client: bool, expected: list[x509.ObjectIdentifier]
+) -> None:
+    pair = Authority.create("ca").issue("x", server=server, client=client)
+
+    extension = load(pair.certificate).extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert list(extension.value) == expected
+
+
+def test_validity_is_a_year_from_an_hour_ago_unless_told() -> None:
+    now = datetime.now(UTC)
+    authority = Authority.create("ca")
+    usual = load(authority.issue("x").certificate)
+    told = load(authority.issue("x", not_before=now, not_after=now + timedelta(days=3)).certificate)
+
+    assert usual.not_valid_before_utc < now - timedelta(minutes=59)
+    assert usual.not_valid_after_utc > now + timedelta(days=364)
+    assert told.not_valid_after_utc - told.not_valid_before_utc == timedelta(days=3)
