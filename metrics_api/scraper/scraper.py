@@ -1,0 +1,205 @@
+"""One task a node, each in its own rhythm: no barrier, so a slow or dead node costs itself only.
+
+A node's answer goes to the sink as soon as it is decoded. What is bounded is how many nodes are asked at once, and how
+many of those places nodes may take that failed the last time: a rack that is away cannot hold up the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from typing import Protocol
+
+from metrics_api.clock import Clock
+from metrics_api.errors import ScrapeError
+from metrics_api.model import NodeInfo, NodeSamples
+from metrics_api.scraper.schedule import APPEARANCE_JITTER, until_next_phase, until_retry
+
+_log = logging.getLogger(__name__)
+
+
+class KubeletClient(Protocol):
+    """Asks one kubelet."""
+
+    async def scrape(self, node: NodeInfo, *, deadline: float) -> NodeSamples:
+        """Return what the node's kubelet says, within ``deadline`` seconds, or raise ``ScrapeError``."""
+        ...
+
+    def forget(self, node_uid: str) -> None:
+        """Close what is kept for a node that is gone."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes what was scraped."""
+
+    def record(self, node: NodeInfo, samples: NodeSamples) -> None:
+        """Take one node's samples; must not wait."""
+        ...
+
+
+class _NodeState:
+    """What is known of one node between scrapes. Written by the node's own task and by ``Scraper``'s methods."""
+
+    __slots__ = ("failures", "node", "reason", "sleeping", "task")
+
+    def __init__(self, node: NodeInfo) -> None:
+        self.node = node
+        self.failures = 0
+        """Failed scrapes in a row."""
+        self.reason: str | None = None
+        """Why the last scrape failed; ``None`` when it did not."""
+        self.sleeping = True
+        """Whether the task waits for its next turn, so that cancelling it interrupts no request."""
+        self.task: asyncio.Task[None] | None = None
+
+
+class Scraper:
+    """Asks every node it is told of, until told that the node is gone.
+
+    Args:
+        client: How to ask.
+        sink: Where samples go.
+        clock: Time.
+        period: Seconds between two scrapes of a node (``--metric-resolution``).
+        timeout: Seconds for one scrape, all included (``--kubelet-request-timeout``).
+        slots: How many nodes are asked at the same time.
+        rng: Source of jitter.
+    """
+
+    def __init__(
+        self,
+        client: KubeletClient,
+        sink: Sink,
+        clock: Clock,
+        *,
+        period: float,
+        timeout: float,
+        slots: int = 128,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._sink = sink
+        self._clock = clock
+        self._period = period
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(slots)
+        self._suspect_slots = asyncio.Semaphore(max(slots // 4, 1))
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._states: dict[str, _NodeState] = {}
+        self._running: asyncio.TaskGroup | None = None
+        self._first_list_done = False
+        self.results: Counter[str] = Counter()
+        """``ok`` or the reason of failure -> how many scrapes ended so."""
+
+    def set_node(self, node: NodeInfo) -> None:
+        """Begin to scrape a node, or take over its changed object.
+
+        A node that comes back under the same name with another uid is another node. A change of address, port or
+        readiness ends the wait that earlier failures have earned: what was wrong may just have been mended.
+        """
+        state = self._states.get(node.name)
+        if state is not None and state.node.uid != node.uid:
+            self.remove_node(node.name)
+            state = None
+        if state is None:
+            state = self._states[node.name] = _NodeState(node)
+            self._start(state, self._appearance_delay())
+            return
+        reached_anew = _reach(node) != _reach(state.node)
+        state.node = node
+        if reached_anew and state.failures:
+            state.failures = 1
+            if state.sleeping and state.task is not None:
+                state.task.cancel()
+                self._start(state, self._rng.random())
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node at once, together with its connection; nothing happens when it is not known."""
+        state = self._states.pop(name, None)
+        if state is None:
+            return
+        if state.task is not None:
+            state.task.cancel()
+        self._client.forget(state.node.uid)
+
+    def first_list_done(self) -> None:
+        """Say that the nodes known by now were all there at start; later ones are given some jitter."""
+        self._first_list_done = True
+
+    async def run(self) -> None:
+        """Scrape until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._running = group
+            for state in self._states.values():
+                self._start(state, 0)
+            await asyncio.Event().wait()
+
+    def _appearance_delay(self) -> float:
+        return APPEARANCE_JITTER * self._rng.random() if self._first_list_done else 0
+
+    def _start(self, state: _NodeState, delay: float) -> None:
+        if self._running is not None:
+            state.sleeping = True
+            state.task = self._running.create_task(self._follow(state, delay), name=f"scrape {state.node.name}")
+
+    async def _follow(self, state: _NodeState, delay: float) -> None:
+        while True:
+            await self._clock.sleep(delay)
+            state.sleeping = False
+            if state.failures:
+                async with self._suspect_slots, self._slots:
+                    await self._scrape(state)
+            else:
+                async with self._slots:
+                    await self._scrape(state)
+            state.sleeping = True
+            delay = self._delay_after(state)
+
+    def _delay_after(self, state: _NodeState) -> float:
+        now, node = self._clock.now(), state.node
+        turn = until_next_phase(node.uid, self._period, now)
+        if not state.failures:
+            return turn
+        age = None if node.created is None else now - node.created
+        retry = until_retry(state.failures, self._period, jitter=self._rng.random(), age=age)
+        return min(retry, turn) if state.failures < 3 else retry
+
+    async def _scrape(self, state: _NodeState) -> None:
+        node = state.node
+        try:
+            samples = await self._client.scrape(node, deadline=self._timeout)
+            if self._states.get(node.name) is state:
+                self._sink.record(node, samples)
+        except ScrapeError as error:
+            self._failed(state, error.reason, str(error))
+        except Exception:
+            # The one place where a bug of ours must not end the scraping of a node for good.
+            _log.exception(
+                "Scraping a node failed unexpectedly; it is tried again", extra={"fields": {"node": node.name}}
+            )
+            self._failed(state, "internal", "an unexpected error, logged above")
+        else:
+            self.results["ok"] += 1
+            if state.failures:
+                _log.info("Node answers again", extra={"fields": {"node": node.name, "failures": state.failures}})
+            state.failures, state.reason = 0, None
+
+    def _failed(self, state: _NodeState, reason: str, message: str) -> None:
+        """Count a failure, and say it once for each change of reason."""
+        self.results[reason] += 1
+        state.failures += 1
+        if state.reason != reason:
+            quiet = state.node.ready is False
+            _log.log(
+                logging.DEBUG if quiet else logging.WARNING,
+                "Failed to scrape node",
+                extra={"fields": {"node": state.node.name, "reason": reason, "error": message}},
+            )
+        state.reason = reason
+
+
+def _reach(node: NodeInfo) -> tuple[object, ...]:
+    return node.ready, node.addresses, node.kubelet_port, node.resource_metrics_path

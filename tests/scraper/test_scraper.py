@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from metrics_api.errors import ScrapeError
+from metrics_api.model import Endpoint, NodeInfo, NodeSamples
+from metrics_api.scraper.scraper import Scraper
+from tests.fakes import FakeClock, settle
+
+PERIOD = 15.0
+
+
+def node(name: str, uid: str | None = None, *, ready: bool = True, created: float | None = None) -> NodeInfo:
+    return NodeInfo(name=name, uid=uid or f"uid-{name}", labels={}, ready=ready, created=created)
+
+
+def samples() -> NodeSamples:
+    return NodeSamples(node=None, pods=[], endpoint=Endpoint.SUMMARY, time_step=1.0, received=0.0, requested=0.0)
+
+
+class FakeKubelets:
+    """Answers at once unless told otherwise; remembers who was asked and when."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.asked: list[tuple[str, float]] = []
+        self.forgotten: list[str] = []
+        self.answers: dict[str, Callable[[], NodeSamples]] = {}
+        self.hanging: dict[str, asyncio.Event] = {}
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    async def scrape(self, node: NodeInfo, *, deadline: float) -> NodeSamples:
+        self.asked.append((node.name, self._clock.monotonic()))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if node.name in self.hanging:
+                await self.hanging[node.name].wait()
+            await asyncio.sleep(0)
+            return self.answers.get(node.name, samples)()
+        finally:
+            self.in_flight -= 1
+
+    def forget(self, node_uid: str) -> None:
+        self.forgotten.append(node_uid)
+
+    def times(self, name: str) -> list[float]:
+        return [time for asked, time in self.asked if asked == name]
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.recorded: list[str] = []
+
+    def record(self, node: NodeInfo, samples: NodeSamples) -> None:
+        self.recorded.append(node.name)
+
+
+class Bench:
+    def __init__(self, slots: int = 128) -> None:
+        self.clock = FakeClock()
+        self.kubelets = FakeKubelets(self.clock)
+        self.sink = Recorder()
+        self.scraper = Scraper(
+            self.kubelets, self.sink, self.clock, period=PERIOD, timeout=10, slots=slots, rng=random.Random(1)
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.scraper.run())
+        await settle()
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def fail(reason: str = "refused") -> Callable[[], NodeSamples]:
+    def answer() -> NodeSamples:
+        raise ScrapeError(reason, "no")  # type: ignore[arg-type]
+
+    return answer
+
+
+async def test_nodes_known_at_start_are_asked_at_once() -> None:
+    bench = Bench()
+    for number in range(50):
+        bench.scraper.set_node(node(f"n{number}"))
+
+    async with bench.running():
+        assert len(bench.sink.recorded) == 50
+
+
+async def test_a_node_that_appears_later_is_asked_within_two_seconds() -> None:
+    bench = Bench()
+    bench.scraper.first_list_done()
+
+    async with bench.running():
+        bench.scraper.set_node(node("new"))
+        await bench.clock.advance(2)
+        assert bench.sink.recorded == ["new"]
+
+
+async def test_a_node_is_asked_once_in_every_period() -> None:
+    bench = Bench()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        await bench.clock.advance(PERIOD * 10)
+
+    times = bench.kubelets.times("n")[1:]
+    assert len(times) in (9, 10)
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == pytest.approx(
+        [PERIOD] * (len(times) - 1)
+    )
+
+
+async def test_a_hanging_node_delays_nobody_else() -> None:
+    bench = Bench()
+    bench.kubelets.hanging["hung"] = asyncio.Event()
+    for name in ("hung", "a", "b"):
+        bench.scraper.set_node(node(name))
+
+    async with bench.running():
+        await bench.clock.advance(PERIOD * 4)
+
+    assert len(bench.kubelets.times("hung")) == 1
+    assert bench.sink.recorded.count("a") >= 4
+
+
+async def test_no_more_nodes_are_asked_at_once_than_there_are_slots() -> None:
+    bench = Bench(slots=8)
+    for number in range(100):
+        bench.scraper.set_node(node(f"n{number}"))
+
+    async with bench.running():
+        await settle(200)
+        assert len(bench.sink.recorded) == 100
+
+    assert bench.kubelets.most_in_flight == 8
+
+
+async def test_failing_nodes_hold_at_most_a_quarter_of_the_slots() -> None:
+    bench = Bench(slots=8)
+    for number in range(20):
+        bench.kubelets.answers[f"bad{number}"] = fail()
+        bench.scraper.set_node(node(f"bad{number}"))
+
+    async with bench.running():
+        for number in range(20):
+            bench.kubelets.hanging[f"bad{number}"] = asyncio.Event()
+        bench.kubelets.most_in_flight = 0
+        await bench.clock.advance(PERIOD)
+
+    assert bench.kubelets.most_in_flight == 2
+
+
+async def test_a_failed_scrape_is_asked_again_within_two_seconds() -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        del bench.kubelets.answers["n"]
+        await bench.clock.advance(2)
+        assert bench.sink.recorded == ["n"]
+
+
+async def test_a_node_that_goes_on_failing_is_asked_less_and_less() -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        await bench.clock.advance(600)
+
+    times = bench.kubelets.times("n")
+    assert times[-1] - times[-2] == pytest.approx(60, abs=12)
+
+
+async def test_a_change_of_readiness_ends_the_wait_that_failures_earned() -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail()
+    bench.scraper.set_node(node("n", ready=False))
+
+    async with bench.running():
+        await bench.clock.advance(600)
+        del bench.kubelets.answers["n"]
+        bench.scraper.set_node(node("n", ready=True))
+        await bench.clock.advance(1)
+        assert bench.sink.recorded == ["n"]
+
+
+async def test_a_removed_node_is_forgotten_with_its_connection() -> None:
+    bench = Bench()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        bench.scraper.remove_node("n")
+        await bench.clock.advance(PERIOD * 3)
+
+    assert bench.kubelets.forgotten == ["uid-n"]
+    assert len(bench.kubelets.times("n")) == 1
+    assert bench.clock.sleeping == 0
+
+
+async def test_a_node_recreated_under_its_name_is_another_node() -> None:
+    bench = Bench()
+    bench.scraper.set_node(node("n", "old"))
+
+    async with bench.running():
+        bench.scraper.set_node(node("n", "new"))
+        await settle()
+        assert bench.kubelets.forgotten == ["old"]
+        assert len(bench.kubelets.times("n")) == 2
+
+
+async def test_an_answer_that_arrives_after_the_node_is_gone_is_thrown_away() -> None:
+    bench = Bench()
+    release = bench.kubelets.hanging["n"] = asyncio.Event()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        bench.scraper.remove_node("n")
+        release.set()
+        await settle()
+
+    assert bench.sink.recorded == []
+
+
+async def test_a_failure_is_logged_once_for_each_change_of_reason(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail("refused")
+    bench.scraper.set_node(node("n"))
+
+    with caplog.at_level(logging.INFO):
+        async with bench.running():
+            await bench.clock.advance(120)
+            bench.kubelets.answers["n"] = fail("timeout")
+            await bench.clock.advance(120)
+            del bench.kubelets.answers["n"]
+            await bench.clock.advance(120)
+
+    assert [record.message for record in caplog.records] == [
+        "Failed to scrape node",
+        "Failed to scrape node",
+        "Node answers again",
+    ]
+
+
+async def test_a_node_that_is_not_ready_fails_quietly(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail()
+    bench.scraper.set_node(node("n", ready=False))
+
+    with caplog.at_level(logging.INFO):
+        async with bench.running():
+            await bench.clock.advance(60)
+
+    assert caplog.records == []
+
+
+async def test_an_unexpected_error_does_not_end_the_scraping_of_a_node(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+
+    def broken() -> NodeSamples:
+        raise RuntimeError("a bug")
+
+    bench.kubelets.answers["n"] = broken
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        del bench.kubelets.answers["n"]
+        await bench.clock.advance(3)
+
+    assert bench.sink.recorded == ["n"]
+    assert bench.scraper.results == {"internal": 1, "ok": 1}
