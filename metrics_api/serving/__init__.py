@@ -1,0 +1,1 @@
+"""Listening: certificates, TLS contexts, the uvicorn server and its graceful end."""
