@@ -39,11 +39,11 @@ class FakeClock:
         await settle()
         while self._sleepers and self._sleepers[0][0] <= end:
             due, _, future = heapq.heappop(self._sleepers)
-            self._move_to(max(due, self._monotonic))
+            self.move_to(max(due, self._monotonic))
             if not future.done():
                 future.set_result(None)
                 await settle()
-        self._move_to(end)
+        self.move_to(end)
         await settle()
 
     def step_wall(self, seconds: float) -> None:
@@ -55,7 +55,8 @@ class FakeClock:
         """How many still wait."""
         return sum(not future.done() for _, _, future in self._sleepers)
 
-    def _move_to(self, monotonic: float) -> None:
+    def move_to(self, monotonic: float) -> None:
+        """Set the time without waking anybody."""
         self._now += monotonic - self._monotonic
         self._monotonic = monotonic
 

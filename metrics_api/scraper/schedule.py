@@ -38,7 +38,7 @@ def until_retry(failures: int, period: float, *, jitter: float, age: float | Non
         jitter: A random number from 0 to 1.
         age: Seconds since the node object was created; ``None`` when unknown.
 
-    A first failure is asked again at once (1 to 2 s), a second after a quarter of a period, so that neither costs a row;
+    A first failure is asked again at once (1 to 2 s), a second after a quarter of a period: neither costs a row;
     then the wait doubles from one period up to max(60 s, one period).
     """
     if failures == 1:

@@ -1,0 +1,1 @@
+"""The HTTP face: discovery, the resources, selectors, formats, probes and ``Status`` errors."""

@@ -1,0 +1,149 @@
+"""The application: who answers which path.
+
+The hot requests (metrics) are answered in ``__call__`` of a FastAPI subclass before FastAPI looks at them, which costs
+no more than bare ASGI. FastAPI keeps the rest: discovery, probes, ``/version``, the index, and what the composition
+root adds with ``add_api_route``.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+from typing import Protocol
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from metrics_api.api import encoding, routes
+from metrics_api.api.discovery import Discovery
+from metrics_api.api.group import GROUP
+from metrics_api.api.probes import Endpoint, Probes
+from metrics_api.api.reply import JSON, NOSNIFF, TEXT, Reply
+from metrics_api.api.requestinfo import RequestInfo, parse_request
+from metrics_api.api.resources import MetricsView, Resources
+from metrics_api.api.status import encode_status, internal_error, method_not_allowed, path_not_found
+from metrics_api.api.version import version_info
+from metrics_api.errors import KubeError, StatusError
+from metrics_api.gotext import quote
+
+_LOG = logging.getLogger(__name__)
+_LONGEST_LOGGED = 200
+
+
+class Gate(Protocol):
+    """Authentication and authorization: asked before anything else, for every path."""
+
+    async def __call__(self, scope: Scope, request: RequestInfo) -> None:
+        """Return when the request may be answered.
+
+        Raises:
+            StatusError: 401 or 403.
+            KubeError: the question could not be put to the cluster; the client gets a 500.
+        """
+        ...
+
+
+class MetricsAPI(FastAPI):
+    """The ASGI application; ``build_api`` makes it."""
+
+    def __init__(self, view: MetricsView, gate: Gate | None) -> None:
+        super().__init__(
+            title="metrics-api",
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,  # kube-apiserver turns a redirect into a 502
+            # Off whatever FASTAPI_OTEL_* variables say: this program sends nothing anywhere unasked.
+            telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        )
+        self._resources = Resources(view)
+        self._gate = gate
+        self.add_exception_handler(HTTPException, _refuse)
+        self.add_exception_handler(StatusError, _answer_error)
+        self.add_exception_handler(Exception, _answer_fault)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; nothing but cancellation gets out."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        reply = Reply(scope, send)
+        try:
+            await self._answer(scope, receive, reply)
+        except StatusError as error:
+            await reply.error(error)
+        except KubeError as error:
+            _LOG.warning("cannot decide who may see %s: %s", _shown_path(scope), error)
+            await reply.body(500, TEXT, _undecided(scope, error), (NOSNIFF,))
+        except Exception:
+            _LOG.exception("fault in %s %s, audit id %s", scope["method"], _shown_path(scope), reply.audit_id)
+            if not reply.started:
+                await reply.error(internal_error())
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
+        query_string = scope["query_string"]
+        request = parse_request(scope["method"], scope["path"], query_string)
+        if self._gate is not None:
+            await self._gate(scope, request)
+        if request.group == GROUP:
+            found = await self._resources.find(scope["method"], request, query_string)
+            await reply.chunks(JSON, encoding.encode_json(found))
+            return
+        path = scope["path"]
+        if len(path) > 1 and path.endswith("/"):  # answered without the slash, as by kube-apiserver
+            scope = {**scope, "path": path.rstrip("/") or "/"}
+        await super().__call__(scope, receive, reply.forward)
+
+
+def build_api(
+    view: MetricsView, probes: Probes, *, version: str, gate: Gate | None = None, secure_port: int = 443
+) -> MetricsAPI:
+    """Return the application.
+
+    Args:
+        view: What is served.
+        probes: The checks of the three health endpoints.
+        version: Ours, such as ``0.1.0``.
+        gate: Who may pass; ``None`` lets everyone pass.
+        secure_port: What the legacy discovery names as our address.
+    """
+    api = MetricsAPI(view, gate)
+    routes.add_discovery(api, Discovery(secure_port))
+    for name, checks in probes._asdict().items():
+        routes.add_probe(api, Endpoint(name, checks))
+    routes.add_version(api, version_info(version))
+    routes.add_index(api)
+    return api
+
+
+def _shown_path(scope: Scope) -> str:
+    return quote(scope["path"][:_LONGEST_LOGGED])
+
+
+def _undecided(scope: Scope, error: KubeError) -> bytes:
+    """Return the text of the generic API server for an authorizer that gave no answer."""
+    text = f"Internal Server Error: {quote(scope['path'])}: {error}\n"
+    return html.escape(text, quote=False).encode(errors="replace")
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer what no route takes: a Status below our group, elsewhere the index."""
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    if code == 405:
+        return await _answer_error(request, method_not_allowed())
+    if code != 404:
+        return await _answer_error(request, StatusError(code, "", str(error)))
+    if f"{request.scope['path']}/".startswith(f"/apis/{GROUP}/"):
+        return await _answer_error(request, path_not_found())
+    return routes.index_document(request.app, 404)
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    known = error if isinstance(error, StatusError) else internal_error()
+    return Response(encode_status(known), known.code, media_type="application/json")
+
+
+async def _answer_fault(request: Request, _: Exception) -> Response:
+    """Answer for a broken handler; Starlette raises the exception again, and ``__call__`` logs it."""
+    return await _answer_error(request, internal_error())

@@ -1,0 +1,158 @@
+"""What there is: the discovery documents, in the legacy form and the aggregated one.
+
+They are made once, before anything is scraped, and never change: kube-apiserver takes the API group down, and with it
+the deletion of every namespace, when ``/apis/<group>/<version>`` is not answered. Both versions are in one document,
+for kube-apiserver keeps one document for each backing Service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from metrics_api.api.accept import parse_accept
+from metrics_api.api.group import GROUP, RESOURCES, VERBS, VERSIONS, Resource
+from metrics_api.api.status import not_acceptable
+
+_JSON = "application/json"
+_AGGREGATED_GROUP = "apidiscovery.k8s.io"
+_AGGREGATED_KIND = "APIGroupDiscoveryList"
+_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+"""kube-apiserver 1.30 and later ask for v2; 1.26 to 1.29 for v2beta1, which has the same shape."""
+
+
+class Document(NamedTuple):
+    """A body that is ready to be sent."""
+
+    content_type: str
+    body: bytes
+    etag: str | None = None
+    """In quotes, as the header has it."""
+
+
+class Discovery:
+    """All documents, made at construction.
+
+    Args:
+        secure_port: The port that the legacy ``/apis`` names as our address; nobody is known to read it.
+    """
+
+    def __init__(self, secure_port: int = 443) -> None:
+        self._legacy = _document(_group_list(secure_port))
+        self._aggregated = {version: _aggregated_document(version) for version in _AGGREGATED_VERSIONS}
+        self._group = _document({"kind": "APIGroup", "apiVersion": "v1", **_group()})
+        self._versions = {version: _document(_resource_list(version)) for version in VERSIONS}
+
+    def groups(self, accept: str) -> Document:
+        """Return ``/apis`` in the form the client likes best.
+
+        Args:
+            accept: The ``Accept`` header, empty for none.
+
+        Raises:
+            StatusError: 406 when it accepts no form there is.
+        """
+        for wanted in parse_accept(accept):
+            if not wanted.includes(_JSON):
+                continue
+            if "as" not in wanted.parameters:
+                return self._legacy
+            is_aggregated = (
+                wanted.parameters["as"] == _AGGREGATED_KIND and wanted.parameters.get("g") == _AGGREGATED_GROUP
+            )
+            document = self._aggregated.get(wanted.parameters.get("v", ""))
+            if is_aggregated and document is not None:
+                return document
+        raise not_acceptable([_JSON])
+
+    def group(self, accept: str) -> Document:
+        """Return ``/apis/metrics.k8s.io``.
+
+        Raises:
+            StatusError: 406 when the client does not accept JSON.
+        """
+        return _accepted(self._group, accept)
+
+    def version(self, version: str, accept: str) -> Document:
+        """Return ``/apis/metrics.k8s.io/<version>`` for one of ``VERSIONS``.
+
+        Raises:
+            StatusError: 406 when the client does not accept JSON.
+        """
+        return _accepted(self._versions[version], accept)
+
+
+def _accepted(document: Document, accept: str) -> Document:
+    if not any(wanted.includes(_JSON) and "as" not in wanted.parameters for wanted in parse_accept(accept)):
+        raise not_acceptable([_JSON])
+    return document
+
+
+def _document(value: dict[str, Any]) -> Document:
+    return Document(_JSON, orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _group_version(version: str) -> dict[str, str]:
+    return {"groupVersion": f"{GROUP}/{version}", "version": version}
+
+
+def _group() -> dict[str, Any]:
+    return {
+        "name": GROUP,
+        "versions": [_group_version(version) for version in VERSIONS],
+        "preferredVersion": _group_version(VERSIONS[0]),
+    }
+
+
+def _group_list(secure_port: int) -> dict[str, Any]:
+    address = {"clientCIDR": "0.0.0.0/0", "serverAddress": f":{secure_port}"}
+    # Without apiVersion, as the generic API server writes this one document.
+    return {"kind": "APIGroupList", "groups": [{**_group(), "serverAddressByClientCIDRs": [address]}]}
+
+
+def _resource_list(version: str) -> dict[str, Any]:
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{GROUP}/{version}",
+        "resources": [_api_resource(resource) for resource in RESOURCES.values()],
+    }
+
+
+def _api_resource(resource: Resource) -> dict[str, Any]:
+    return {
+        "name": resource.name,
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": VERBS,
+    }
+
+
+def _aggregated_document(discovery_version: str) -> Document:
+    value = {
+        "kind": _AGGREGATED_KIND,
+        "apiVersion": f"{_AGGREGATED_GROUP}/{discovery_version}",
+        "metadata": {},
+        "items": [{"metadata": {"name": GROUP}, "versions": [_discovered_version(version) for version in VERSIONS]}],
+    }
+    body = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    content_type = f"{_JSON};g={_AGGREGATED_GROUP};v={discovery_version};as={_AGGREGATED_KIND}"
+    return Document(content_type, body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
+
+
+def _discovered_version(version: str) -> dict[str, Any]:
+    resources: Sequence[dict[str, Any]] = [
+        {
+            "resource": resource.name,
+            "responseKind": {"group": GROUP, "version": version, "kind": resource.kind},
+            "scope": "Namespaced" if resource.namespaced else "Cluster",
+            "singularResource": "",
+            "verbs": VERBS,
+        }
+        for resource in RESOURCES.values()
+    ]
+    return {"version": version, "resources": resources, "freshness": "Current"}

@@ -1,0 +1,129 @@
+"""The query parameters of get and list: what they select, and which values are refused.
+
+``limit``, ``continue`` and ``resourceVersion`` are checked and have no effect: every list is whole, as
+metrics-server's is. Rules: apimachinery ``metav1.ListOptions`` and its validation, in upstream's order, for the first
+fault is the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from metrics_api.api.query import Query, flag, parse_query, remember
+from metrics_api.api.status import FieldFault, bad_request, invalid_list_options
+from metrics_api.errors import SelectorError, StatusError
+from metrics_api.gotext import quote
+from metrics_api.selectors import FieldSelector, LabelSelector, parse_field_selector, parse_label_selector
+from metrics_api.timetext import parse_duration
+
+_INT64 = re.compile(r"[+-]?[0-9]+")
+_INT64_DIGITS = 19
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What a list selects."""
+
+    labels: LabelSelector
+    fields: FieldSelector
+    watch: bool
+
+    @property
+    def selects_all(self) -> bool:
+        """True when every object is wanted."""
+        return self.labels.is_empty and self.fields.is_empty
+
+
+@remember
+def parse_list_options(query_string: bytes) -> ListOptions:
+    """Return the options of a list.
+
+    Raises:
+        StatusError: 400 for a value that cannot be read, 422 for options that exclude each other.
+    """
+    query = parse_query(query_string)
+    _check_timeout(query)
+    _check_int64(query, "timeoutSeconds")
+    _check_int64(query, "limit")
+    watch = flag(query, "watch")
+    try:
+        labels = parse_label_selector(_first(query, "labelSelector"))
+        fields = parse_field_selector(_first(query, "fieldSelector"))
+        if not watch and (faults := _faults(query)):
+            raise invalid_list_options(faults)
+        fields.require_supported("metadata.name", "metadata.namespace")
+    except SelectorError as error:
+        raise bad_request(str(error)) from error
+    return ListOptions(labels, fields, watch)
+
+
+@remember
+def check_get_options(query_string: bytes) -> None:
+    """Check the parameters of a get of one object, none of which has an effect.
+
+    Raises:
+        StatusError: 400.
+    """
+    query = parse_query(query_string)
+    _check_timeout(query)
+    if flag(query, "export"):
+        raise bad_request("the export parameter, deprecated since v1.14, is no longer supported")
+
+
+def _first(query: Query, name: str) -> str:
+    values = query.get(name)
+    return values[0] if values else ""
+
+
+def _check_timeout(query: Query) -> None:
+    """Refuse what is no duration. A good one has no effect: no answer waits for anything that could be given up."""
+    if text := _first(query, "timeout"):
+        try:
+            parse_duration(text)
+        except ValueError as error:
+            raise bad_request(f"invalid timeout specified in the request URL - {error}") from error
+
+
+def _check_int64(query: Query, name: str) -> None:
+    if name not in query:
+        return
+    text = query[name][0]
+    if not _INT64.fullmatch(text):
+        raise _number_error(text, "invalid syntax")
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    highest = 2**63 if text.startswith("-") else 2**63 - 1
+    if len(digits) > _INT64_DIGITS or int(digits) > highest:
+        raise _number_error(text, "value out of range")
+
+
+def _number_error(text: str, fault: str) -> StatusError:
+    return bad_request(f"strconv.ParseInt: parsing {quote(text)}: {fault}")
+
+
+def _faults(query: Query) -> list[FieldFault]:
+    """Return what ``ValidateListOptions`` finds in a list that is no watch."""
+    faults = []
+    version = _first(query, "resourceVersion")
+    match = _first(query, "resourceVersionMatch")
+    if match:
+        if not version:
+            faults.append(_forbidden_match("is forbidden unless resourceVersion is provided"))
+        if _first(query, "continue"):
+            faults.append(_forbidden_match("is forbidden when continue is provided"))
+        if match not in ("Exact", "NotOlderThan"):
+            message = f'Unsupported value: {quote(match)}: supported values: "Exact", "NotOlderThan", ""'
+            faults.append(FieldFault("resourceVersionMatch", "FieldValueNotSupported", message))
+        if match == "Exact" and version == "0":
+            faults.append(_forbidden_match('"exact" is forbidden for resourceVersion "0"'))
+    if "sendInitialEvents" in query:
+        faults.append(_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return faults
+
+
+def _forbidden_match(why: str) -> FieldFault:
+    return _forbidden("resourceVersionMatch", f"resourceVersionMatch {why}")
+
+
+def _forbidden(field: str, why: str) -> FieldFault:
+    return FieldFault(field, "FieldValueForbidden", f"Forbidden: {why}")

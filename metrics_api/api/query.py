@@ -1,0 +1,41 @@
+"""Query strings as a mapping, remembered: an HPA sends the same one every fifteen seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, wraps
+from typing import TypeVar
+from urllib.parse import parse_qs
+
+Query = Mapping[str, Sequence[str]]
+"""Name -> values in order, never empty. A name without ``=`` has the value ``""``."""
+
+_T = TypeVar("_T")
+_REMEMBERED = 1024
+_LONGEST_BYTES = 2048
+
+
+def remember(parse: Callable[[bytes], _T]) -> Callable[[bytes], _T]:
+    """Keep the results of ``parse`` for the last thousand query strings of reasonable length; errors are not kept."""
+    remembered = lru_cache(_REMEMBERED)(parse)
+
+    @wraps(parse)
+    def parse_or_recall(query_string: bytes) -> _T:
+        return remembered(query_string) if len(query_string) <= _LONGEST_BYTES else parse(query_string)
+
+    return parse_or_recall
+
+
+@remember
+def parse_query(query_string: bytes) -> Query:
+    """Return the parameters; bytes that are no UTF-8 become U+FFFD."""
+    return parse_qs(query_string.decode("latin-1"), keep_blank_values=True, errors="replace")
+
+
+def flag(query: Query, name: str) -> bool:
+    """Tell whether a boolean parameter is set: present, and neither ``0`` nor ``false``.
+
+    Rule: apimachinery ``Convert_Slice_string_To_bool``.
+    """
+    values = query.get(name)
+    return values is not None and values[0] != "0" and values[0].lower() != "false"

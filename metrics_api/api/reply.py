@@ -1,0 +1,96 @@
+"""A response on its way out, with the headers that every response of an API server carries."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+
+from starlette.types import Message, Scope, Send
+
+from metrics_api.api.status import encode_status
+from metrics_api.errors import StatusError
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+_NO_CACHE = (b"cache-control", b"no-cache, private")
+_AUDIT_ID = re.compile(rb"[!-~]{1,64}")
+
+Header = tuple[bytes, bytes]
+
+
+class Reply:
+    """The response to one request.
+
+    Args:
+        scope: The request.
+        send: Where messages go.
+    """
+
+    __slots__ = ("_audit_id", "_send", "started")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self._audit_id = _audit_id(scope["headers"])
+        self.started = False
+        """Whether the client has been sent a status."""
+
+    @property
+    def audit_id(self) -> str:
+        """What names this request in the logs of everyone it passed through."""
+        return self._audit_id.decode()
+
+    async def body(self, code: int, content_type: bytes, body: bytes, headers: Sequence[Header] = ()) -> None:
+        """Send a whole response."""
+        length = (b"content-length", b"%d" % len(body))
+        await self._start(code, content_type, (length, *headers))
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def chunks(self, content_type: bytes, chunks: Sequence[bytes] | Iterator[bytes]) -> None:
+        """Send a 200 whose body comes in pieces, waiting for the client and giving way to other requests in between.
+
+        A sequence holds a single piece and is sent with its length.
+        """
+        if isinstance(chunks, Sequence):
+            await self.body(200, content_type, chunks[0])
+            return
+        await self._start(200, content_type, ())
+        for chunk in chunks:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await asyncio.sleep(0)
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def error(self, error: StatusError) -> None:
+        """Send a ``Status``."""
+        headers: list[Header] = []
+        if error.code == 403:
+            headers.append(NOSNIFF)
+        if error.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % error.retry_after))
+        await self.body(error.code, JSON, encode_status(error), headers)
+
+    async def forward(self, message: Message) -> None:
+        """Pass on a message of an application that knows nothing of this class, adding what is common to all."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = list(message.get("headers", ()))
+            common: Iterable[Header] = ((b"audit-id", self._audit_id), _NO_CACHE)
+            given = {name.lower() for name, _ in headers}
+            message = {**message, "headers": headers + [header for header in common if header[0] not in given]}
+        await self._send(message)
+
+    async def _start(self, code: int, content_type: bytes, headers: Sequence[Header]) -> None:
+        self.started = True
+        common = ((b"audit-id", self._audit_id), _NO_CACHE, (b"content-type", content_type))
+        await self._send({"type": "http.response.start", "status": code, "headers": [*common, *headers]})
+
+
+def _audit_id(headers: Iterable[Header]) -> bytes:
+    """Return the request's Audit-Id, or a new one when it has none that can be echoed."""
+    for name, value in headers:
+        if name == b"audit-id" and _AUDIT_ID.fullmatch(value):
+            return value
+    return str(uuid.UUID(bytes=os.urandom(16), version=4)).encode()

@@ -1,0 +1,78 @@
+"""What a request asks for, in the terms that authorization and routing share.
+
+Both read the same value, so nothing can be answered under another name than it was authorized. Rules: apiserver
+``pkg/endpoints/request`` (``RequestInfo``), without the verbs in paths (``/watch/nodes``), which nobody serves here.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from metrics_api.api.query import Query, flag, parse_query
+from metrics_api.errors import SelectorError
+from metrics_api.selectors import parse_field_selector
+
+_VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+
+
+class RequestInfo(msgspec.Struct, frozen=True, gc=False):
+    """One request."""
+
+    verb: str
+    """For a resource ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, ``deletecollection``,
+    or empty for a method that maps to none; for another path the method in lower case."""
+    path: str
+    """Decoded, without the query."""
+    is_resource: bool = False
+    """True for ``/apis/<group>/<version>/<something>``; the fields below are empty otherwise."""
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    name: str = ""
+    """From the path; for a list also from ``fieldSelector=metadata.name=…``, as RBAC by name wants it."""
+    subresource: str = ""
+
+
+def parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
+    """Return what a request asks for.
+
+    Args:
+        method: In upper case.
+        path: Decoded.
+        query_string: As it came.
+    """
+    parts = path.strip("/").split("/")
+    if len(parts) < 4 or parts[0] != "apis":
+        return RequestInfo(method.lower(), path)
+    _, group, version, *rest = parts
+    verb = _VERBS.get(method, "")
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
+    resource = rest[0]
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    if not name:
+        verb, name = _of_collection(verb, parse_query(query_string))
+    return RequestInfo(verb, path, True, group, version, namespace, resource, name, subresource)
+
+
+def _of_collection(verb: str, query: Query) -> tuple[str, str]:
+    """Return the verb and the name of a request whose path names no object."""
+    if verb != "get":
+        return "deletecollection" if verb == "delete" else verb, ""
+    return "watch" if flag(query, "watch") else "list", _selected_name(query)
+
+
+def _selected_name(query: Query) -> str:
+    if "fieldSelector" not in query:
+        return ""
+    try:
+        name = parse_field_selector(query["fieldSelector"][0]).exact("metadata.name")
+    except SelectorError:
+        return ""  # the list itself will say what is wrong
+    return name if name and name not in (".", "..") and "/" not in name and "%" not in name else ""

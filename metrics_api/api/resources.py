@@ -1,0 +1,126 @@
+"""NodeMetrics and PodMetrics: which rows a request means. How they are written is ``encoding``'s business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from metrics_api.api.group import NODES, PODS, RESOURCES, VERSIONS, Resource
+from metrics_api.api.listoptions import check_get_options, parse_list_options
+from metrics_api.api.requestinfo import RequestInfo
+from metrics_api.api.selection import Selections
+from metrics_api.api.status import (
+    method_not_allowed,
+    node_metrics_not_found,
+    node_not_found,
+    path_not_found,
+    pod_metrics_not_found,
+    pod_not_found,
+    watch_not_supported,
+)
+from metrics_api.model import Row
+
+_SLASHES: dict[tuple[bool, bool], tuple[int, ...]] = {
+    (False, False): (3, 4),  # /apis/<group>/<version>/nodes[/<name>]
+    (False, True): (),
+    (True, False): (3,),  # …/pods: the pods of all namespaces can be listed, not named
+    (True, True): (5, 6),  # …/namespaces/<namespace>/pods[/<name>]
+}
+"""(the resource is namespaced, the path has a namespace) -> how many slashes the paths have that exist."""
+
+
+class MetricsView(Protocol):
+    """What is served, now.
+
+    A returned sequence keeps its rows in their order, for it is read over several turns of the event loop; a row in it
+    may get a newer item. The same sequence is returned again only while no row has come, gone or changed its labels.
+    """
+
+    def node(self, name: str) -> Row | None:
+        """Return the row of a node, ``None`` when nothing is served of it."""
+        ...
+
+    def knows_node(self, name: str) -> bool:
+        """Tell whether there is such a Node object, served or not."""
+        ...
+
+    def nodes(self) -> Sequence[Row]:
+        """Return all nodes that are served, sorted by name."""
+        ...
+
+    def pod(self, namespace: str, name: str) -> Row | None:
+        """Return the row of a pod, ``None`` when nothing is served of it."""
+        ...
+
+    def knows_pod(self, namespace: str, name: str) -> bool:
+        """Tell whether there is such a running Pod, served or not."""
+        ...
+
+    def pods(self, namespace: str | None) -> Sequence[Row]:
+        """Return all pods that are served of a namespace, or of all (``None``), sorted by namespace and name."""
+        ...
+
+
+class Found(NamedTuple):
+    """The answer to a request, before it has a format."""
+
+    resource: Resource
+    version: str
+    rows: Sequence[Row]
+    is_list: bool
+    """Otherwise there is exactly one row, the object itself."""
+
+
+class Resources:
+    """Finds what requests to the group mean.
+
+    Args:
+        view: What is served.
+    """
+
+    def __init__(self, view: MetricsView) -> None:
+        self._view = view
+        self._selections = Selections()
+
+    async def find(self, method: str, request: RequestInfo, query_string: bytes) -> Found:
+        """Return the answer to a request.
+
+        Raises:
+            StatusError: the path, the method or a parameter is wrong, or there is no such object.
+        """
+        resource = _resource_of(request)
+        if method != "GET":
+            raise method_not_allowed()
+        if request.verb == "get":
+            check_get_options(query_string)
+            row = _get(self._view, resource, request.namespace, request.name)
+            return Found(resource, request.version, (row,), is_list=False)
+        options = parse_list_options(query_string)
+        if options.watch:
+            raise watch_not_supported(resource)
+        rows = self._view.nodes() if resource is NODES else self._view.pods(request.namespace or None)
+        if not options.selects_all:
+            rows = await self._selections.select(rows, request.namespace, query_string, options)
+        return Found(resource, request.version, rows, is_list=True)
+
+
+def _resource_of(request: RequestInfo) -> Resource:
+    """Return the resource a path names, of whatever method; a path that is not one of ours is not found."""
+    resource = RESOURCES.get(request.resource)
+    if resource is None or request.version not in VERSIONS:
+        raise path_not_found()
+    if request.path.strip("/").count("/") not in _SLASHES[resource.namespaced, bool(request.namespace)]:
+        raise path_not_found()
+    return resource
+
+
+def _get(view: MetricsView, resource: Resource, namespace: str, name: str) -> Row:
+    if resource is PODS:
+        row = view.pod(namespace, name)
+        if row is None:
+            raise pod_metrics_not_found(namespace, name) if view.knows_pod(namespace, name) else pod_not_found(name)
+    else:
+        row = view.node(name)
+        if row is None:
+            raise node_metrics_not_found(name) if view.knows_node(name) else node_not_found(name)
+    return row

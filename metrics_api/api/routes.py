@@ -1,0 +1,112 @@
+"""The paths that FastAPI keeps: discovery, probes, ``/version`` and the index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
+
+from metrics_api.api.discovery import Discovery, Document
+from metrics_api.api.group import GROUP, VERSIONS
+from metrics_api.api.probes import Endpoint, ProbeResult
+
+_JSON = "application/json"
+
+
+def add_discovery(api: FastAPI, discovery: Discovery) -> None:
+    """Add ``/apis`` and what is below it but for the resources themselves."""
+
+    async def groups(request: Request) -> Response:
+        return _discovered(request, discovery.groups(_accept(request)))
+
+    async def group(request: Request) -> Response:
+        return _discovered(request, discovery.group(_accept(request)))
+
+    async def version(request: Request) -> Response:
+        return _discovered(request, discovery.version(_path(request).rpartition("/")[2], _accept(request)))
+
+    _add(api, "/apis", groups, ("GET",))
+    _add(api, f"/apis/{GROUP}", group, ("GET",))
+    for known in VERSIONS:
+        _add(api, f"/apis/{GROUP}/{known}", version, ("GET",))
+
+
+def add_probe(api: FastAPI, endpoint: Endpoint) -> None:
+    """Add a health endpoint and, below it, each of its checks."""
+    root = f"/{endpoint.name}"
+
+    async def all_checks(request: Request) -> Response:
+        query = request.query_params
+        return _probed(endpoint.all(verbose="verbose" in query, excluded=query.getlist("exclude")))
+
+    async def one_check(request: Request) -> Response:
+        return _probed(endpoint.one(_path(request).removeprefix(f"{root}/")))
+
+    _add(api, root, all_checks)
+    for name in endpoint.check_names:
+        _add(api, f"{root}/{name}", one_check)
+
+
+def add_version(api: FastAPI, info: Mapping[str, str]) -> None:
+    """Add ``/version``."""
+
+    async def version(_: Request) -> Response:
+        return _indented(info)
+
+    _add(api, "/version", version)
+
+
+def add_index(api: FastAPI) -> None:
+    """Add ``/``, which lists the paths there are."""
+
+    async def index(_: Request) -> Response:
+        return index_document(api)
+
+    _add(api, "/", index)
+
+
+def index_document(api: FastAPI, code: int = 200) -> Response:
+    """Return all paths but ``/`` and those with parameters; with a 404, what there is instead."""
+    paths = {route.path for route in api.routes if isinstance(route, Route) and "{" not in route.path}
+    return _indented({"paths": sorted(paths - {"/"})}, code)
+
+
+def _add(
+    api: FastAPI,
+    path: str,
+    handler: Callable[[Request], Awaitable[Response]],
+    methods: tuple[str, ...] = ("GET", "HEAD"),
+) -> None:
+    api.add_api_route(path, handler, methods=list(methods), response_model=None, include_in_schema=False)
+
+
+def _path(request: Request) -> str:
+    path: str = request.scope["path"]  # decoded; `request.url` has it encoded again
+    return path
+
+
+def _accept(request: Request) -> str:
+    return ",".join(request.headers.getlist("accept"))
+
+
+def _discovered(request: Request, document: Document) -> Response:
+    headers = {"Vary": "Accept"}
+    if document.etag is None:
+        return Response(document.body, headers=headers | {"Content-Type": document.content_type})
+    headers |= {"ETag": document.etag, "Cache-Control": "public"}
+    known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
+    if document.etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(document.body, headers=headers | {"Content-Type": document.content_type})
+
+
+def _probed(result: ProbeResult) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Response(result.text, result.code, headers, media_type="text/plain")
+
+
+def _indented(value: Any, code: int = 200) -> Response:
+    return Response(json.dumps(value, indent=2), code, media_type=_JSON)

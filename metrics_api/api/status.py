@@ -1,0 +1,140 @@
+"""Errors as clients see them: the ``Status`` document of the generic API server, and its wording for what can go wrong.
+
+Texts: apiserver and apimachinery v0.36, checked against metrics-server v0.9.0. People and programs read them, so they
+are the same to the letter, oddities included (a missing Node is of kind ``node``, in the singular).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from metrics_api.api.group import GROUP, NODES, PODS, Resource
+from metrics_api.errors import StatusError
+from metrics_api.gotext import quote
+
+_HTML = ((b"&", b"\\u0026"), (b"<", b"\\u003c"), (b">", b"\\u003e"))  # Go's encoder writes these so in every string
+
+
+class FieldFault(NamedTuple):
+    """What is wrong with one field of a request's options."""
+
+    field: str
+    reason: str
+    message: str
+
+
+def encode_status(error: StatusError) -> bytes:
+    """Return the error as the JSON of a ``Status``, compact and ended by a newline."""
+    document: dict[str, Any] = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": error.message.encode(errors="replace").decode(),
+    }
+    if error.reason:
+        document["reason"] = error.reason
+    if error.has_details:
+        document["details"] = _details(error)
+    document["code"] = error.code
+    body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    for character, escaped in _HTML:
+        body = body.replace(character, escaped)
+    return body
+
+
+def _details(error: StatusError) -> dict[str, Any]:
+    causes = [
+        _without_empty({"reason": reason, "message": message, "field": field})
+        for reason, message, field in error.causes
+    ]
+    name = error.name.encode(errors="replace").decode()
+    return _without_empty(
+        {
+            "name": name,
+            "group": error.group,
+            "kind": error.kind,
+            "causes": causes,
+            "retryAfterSeconds": error.retry_after,
+        }
+    )
+
+
+def _without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value}
+
+
+def node_not_found(name: str) -> StatusError:
+    """404: there is no such Node."""
+    return StatusError(404, "NotFound", f"node {quote(name)} not found", name=name, kind="node")
+
+
+def pod_not_found(name: str) -> StatusError:
+    """404: there is no such running Pod."""
+    return StatusError(404, "NotFound", f"pods {quote(name)} not found", name=name, kind=PODS.name)
+
+
+def node_metrics_not_found(name: str) -> StatusError:
+    """404: the Node exists, and nothing usable is known of it yet."""
+    return _metrics_not_found(NODES, name)
+
+
+def pod_metrics_not_found(namespace: str, name: str) -> StatusError:
+    """404: the Pod runs, and nothing usable is known of it yet."""
+    return _metrics_not_found(PODS, f"{namespace}/{name}")
+
+
+def _metrics_not_found(resource: Resource, name: str) -> StatusError:
+    kind = resource.kind.lower()
+    message = f"{kind}.{GROUP} {quote(name)} not found"
+    return StatusError(404, "NotFound", message, name=name, group=GROUP, kind=kind)
+
+
+def path_not_found() -> StatusError:
+    """404: a path below the group that is nothing."""
+    return StatusError(404, "NotFound", "the server could not find the requested resource", has_details=True)
+
+
+def method_not_allowed() -> StatusError:
+    """405: anything but GET."""
+    message = "the server does not allow this method on the requested resource"
+    return StatusError(405, "MethodNotAllowed", message, has_details=True)
+
+
+def watch_not_supported(resource: Resource) -> StatusError:
+    """405: metrics can be got and listed only."""
+    message = f"watch is not supported on resources of kind {quote(resource.qualified_name)}"
+    return StatusError(405, "MethodNotAllowed", message, group=GROUP, kind=resource.name)
+
+
+def bad_request(message: str) -> StatusError:
+    """400: the request cannot be understood."""
+    return StatusError(400, "BadRequest", message)
+
+
+def not_acceptable(media_types: Sequence[str]) -> StatusError:
+    """406: none of what the client accepts can be written."""
+    message = f"only the following media types are accepted: {', '.join(media_types)}"
+    return StatusError(406, "NotAcceptable", message)
+
+
+def invalid_list_options(faults: Sequence[FieldFault]) -> StatusError:
+    """422: options of a list that contradict each other or have no such value."""
+    said = [f"{fault.field}: {fault.message}" for fault in faults]
+    joined = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+    return StatusError(
+        422,
+        "Invalid",
+        f'ListOptions.meta.k8s.io "" is invalid: {joined}',
+        group="meta.k8s.io",
+        kind="ListOptions",
+        causes=[(fault.reason, fault.message, fault.field) for fault in faults],
+    )
+
+
+def internal_error() -> StatusError:
+    """500: a fault of ours. The log says which, the client is not told."""
+    return StatusError(500, "InternalError", "Internal error occurred")

@@ -1,0 +1,122 @@
+"""Over a real socket with TLS, as kube-apiserver comes: what only the server and a client together can show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from metrics_api.api.app import MetricsAPI
+from metrics_api.pki import Authority
+from tests.api.views import DATA, V1, V1BETA1, FakeView, make_api, make_row
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@asynccontextmanager
+async def _serving(api: MetricsAPI, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    authority = Authority.create("test-ca")
+    pair = authority.issue("localhost", dns_names=["localhost"], server=True)
+    (folder / "tls.crt").write_bytes(pair.certificate)
+    (folder / "tls.key").write_bytes(pair.key)
+    config = uvicorn.Config(
+        api,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ssl_certfile=str(folder / "tls.crt"),
+        ssl_keyfile=str(folder / "tls.key"),
+    )
+    server = _Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        running = asyncio.create_task(server.serve([listener]))
+        try:
+            await server.up.wait()
+            trust = ssl.create_default_context(cadata=authority.certificate.decode())
+            async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=trust, trust_env=False) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            await running
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    rows = [make_row("a", f"p{index:04}", {"app": "web"}) for index in range(3500)]
+    view = FakeView(nodes=[make_row("", "n1", {})], pods=rows)
+    async with _serving(make_api(view), tmp_path) as client:
+        yield client
+
+
+async def test_an_object_and_an_error_come_over_one_connection(client: httpx.AsyncClient) -> None:
+    found = await client.get(f"{V1}/nodes/n1", headers={"audit-id": "abc"})
+    assert (
+        found.content
+        == b'{"kind":"NodeMetrics","apiVersion":"metrics.k8s.io/v1",' + make_row("", "n1", {}).item[1:] + b"\n"
+    )
+    assert found.headers["audit-id"] == "abc"
+    assert found.headers["content-length"] == str(len(found.content))
+    assert "date" in found.headers
+    assert "server" not in found.headers
+    missing = await client.get(f"{V1}/nodes/n2")
+    assert (missing.status_code, missing.json()["message"]) == (404, 'node "n2" not found')
+
+
+async def test_a_long_list_comes_whole_in_chunks(client: httpx.AsyncClient) -> None:
+    response = await client.get(f"{V1BETA1}/pods")
+    assert response.headers["transfer-encoding"] == "chunked"
+    assert len(response.json()["items"]) == 3500
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_list_harms_nobody(client: httpx.AsyncClient) -> None:
+    async with client.stream("GET", f"{V1BETA1}/pods") as response:
+        async for _ in response.aiter_raw(100):
+            break
+    assert (await client.get("/livez")).text == "ok"
+
+
+async def test_the_body_of_a_request_is_left_alone_and_the_connection_goes_on(client: httpx.AsyncClient) -> None:
+    response = await client.request("GET", f"{V1}/nodes/n1", content=b"x" * 100_000)
+    assert response.status_code == 200
+    refused = await client.post(f"{V1}/nodes", content=b"y" * 100_000)
+    assert refused.status_code == 405
+    assert (await client.get("/livez")).text == "ok"
+
+
+async def test_head_has_no_body(client: httpx.AsyncClient) -> None:
+    response = await client.head(f"{V1}/nodes")
+    assert (response.status_code, response.content) == (405, b"")
+    assert (await client.get("/apis")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "case", json.loads((DATA / "selector-cases.json").read_text())["labelSelector"][::6], ids=lambda case: case[0][:20]
+)
+async def test_a_selector_means_the_same_after_the_wire(
+    client: httpx.AsyncClient, case: tuple[str, int, str | None]
+) -> None:
+    text, code, message = case
+    response = await client.get(f"{V1}/nodes", params={"labelSelector": text})
+    assert (response.status_code, response.json().get("message")) == (code, message)
