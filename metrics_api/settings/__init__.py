@@ -1,0 +1,1 @@
+"""Settings: metrics-server's flags and our own, read once, judged together, frozen."""
