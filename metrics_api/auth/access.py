@@ -1,0 +1,129 @@
+"""May this user do this? ``system:masters`` may; for all others kube-apiserver is asked by a SubjectAccessReview."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from metrics_api.auth.identity import MASTERS, User
+from metrics_api.auth.review_cache import ReviewCache
+from metrics_api.auth.reviews import Reviewer
+from metrics_api.clock import Clock
+
+_PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews?timeout=10s"
+_CACHE_SIZE = 8192
+_LONGEST_CACHED = 10_000
+
+
+class Attributes(msgspec.Struct, frozen=True, gc=False):
+    """What is asked for: a resource, or (``resource`` empty) another path."""
+
+    verb: str
+    path: str = ""
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    name: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """Whether it is allowed, and the reason given, if any."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class _Status(msgspec.Struct):
+    allowed: bool = False
+    denied: bool = False
+    reason: str = ""
+    evaluation_error: str = msgspec.field(default="", name="evaluationError")
+
+
+class _SubjectAccessReview(msgspec.Struct):
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+_ALLOWED = Decision(True)
+
+
+class Authorizer:
+    """Decides, and remembers decisions for a while.
+
+    Args:
+        reviewer: Asks kube-apiserver.
+        clock: Time.
+        allowed_lifetime: Seconds that a yes is used again (``--authorization-webhook-cache-authorized-ttl``).
+        denied_lifetime: Seconds that a no is used again (``--authorization-webhook-cache-unauthorized-ttl``).
+    """
+
+    def __init__(self, reviewer: Reviewer, clock: Clock, *, allowed_lifetime: float, denied_lifetime: float) -> None:
+        self._reviewer = reviewer
+        self._decisions: ReviewCache[tuple[User, Attributes], Decision] = ReviewCache(
+            clock,
+            size=_CACHE_SIZE,
+            lifetime=lambda decision: allowed_lifetime if decision.allowed else denied_lifetime,
+        )
+
+    def remembered(self, user: User, attributes: Attributes) -> Decision | None:
+        """Return the decision when it is known without asking."""
+        if MASTERS in user.groups:
+            return _ALLOWED
+        return self._decisions.peek((user, attributes))
+
+    async def authorize(self, user: User, attributes: Attributes) -> Decision:
+        """Return the decision.
+
+        Raises:
+            KubeError: kube-apiserver could not be asked; the request must then fail, never pass.
+        """
+        if MASTERS in user.groups:
+            return _ALLOWED
+        if _size(user, attributes) > _LONGEST_CACHED:
+            return await self._review(user, attributes)
+        return await self._decisions.get((user, attributes), lambda: self._review(user, attributes))
+
+    async def _review(self, user: User, attributes: Attributes) -> Decision:
+        body = msgspec.json.encode(
+            {
+                "kind": "SubjectAccessReview",
+                "apiVersion": "authorization.k8s.io/v1",
+                "metadata": {},
+                "spec": _spec(user, attributes),
+            }
+        )
+        status = (await self._reviewer.review(_PATH, body, _SubjectAccessReview)).status
+        return Decision(status.allowed and not status.denied, status.reason)
+
+
+def _spec(user: User, attributes: Attributes) -> dict[str, Any]:
+    spec: dict[str, Any] = {}
+    if attributes.resource:
+        fields = {
+            "namespace": attributes.namespace,
+            "verb": attributes.verb,
+            "group": attributes.group,
+            "version": attributes.version,
+            "resource": attributes.resource,
+            "subresource": attributes.subresource,
+            "name": attributes.name,
+        }
+        spec["resourceAttributes"] = {key: value for key, value in fields.items() if value}
+    else:
+        spec["nonResourceAttributes"] = {"path": attributes.path, "verb": attributes.verb}
+    spec["user"] = user.name
+    if user.groups:
+        spec["groups"] = user.groups
+    if user.extra:
+        spec["extra"] = dict(user.extra)
+    if user.uid:
+        spec["uid"] = user.uid
+    return spec
+
+
+def _size(user: User, attributes: Attributes) -> int:
+    """Return the characters that a client chose freely; what is huge is not worth remembering."""
+    return sum(map(len, (attributes.path, attributes.namespace, attributes.name, attributes.subresource, user.name)))

@@ -1,0 +1,160 @@
+"""The gate in front of everything: who asks, and may they. What passes has been proven and allowed."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Protocol
+
+from metrics_api.auth.access import Attributes, Authorizer
+from metrics_api.auth.authentication import Authenticator, Credentials
+from metrics_api.auth.identity import User
+from metrics_api.auth.peers import PeerJudge
+from metrics_api.auth.trust import FrontProxyRules
+from metrics_api.errors import StatusError
+from metrics_api.gotext import quote
+
+Scope = MutableMapping[str, Any]
+
+CHAIN = "peer_chain"
+"""Key in ``scope["state"]`` under which the TLS layer leaves the connection's verified certificates."""
+
+
+class Requested(Protocol):
+    """What a request asks for, as routing reads it too: nothing is answered under another name than it was allowed."""
+
+    @property
+    def verb(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def is_resource(self) -> bool: ...  # noqa: D102
+    @property
+    def group(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def resource(self) -> str: ...  # noqa: D102
+    @property
+    def subresource(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+
+class Gate:
+    """Lets pass whom the cluster allows.
+
+    Args:
+        judge: What certificates prove, and which headers matter.
+        authenticator: Who asks.
+        authorizer: May they.
+        always_allowed: Paths that anybody may read once authentication has found nothing wrong; a ``*`` at the end
+            stands for any rest. They apply to paths that are no resources.
+    """
+
+    def __init__(
+        self, judge: PeerJudge, authenticator: Authenticator, authorizer: Authorizer, *, always_allowed: Sequence[str]
+    ) -> None:
+        self._judge = judge
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._open_paths = frozenset(path.strip("/") for path in always_allowed if not path.endswith("*"))
+        self._open_prefixes = tuple(path[:-1].strip("/") for path in always_allowed if path.endswith("*"))
+        self._sorter = _Sorter(judge.trust.rules)
+
+    async def __call__(self, scope: Scope, request: Requested) -> None:
+        """Return when the request may be answered; ``scope`` then holds no credentials any more.
+
+        Raises:
+            StatusError: 401 or 403.
+            KubeError: it could not be decided; the request must fail.
+        """
+        credentials = self._sort(scope)
+        user = await self._authenticator.authenticate(scope["state"].get(CHAIN, ()), credentials)
+        if credentials.impersonates:
+            raise StatusError(
+                403,
+                "Forbidden",
+                "impersonation is done by kube-apiserver; requests sent here directly cannot impersonate",
+                has_details=True,
+            )
+        if not request.is_resource and self._is_open(request.path):
+            return
+        attributes = _attributes(request)
+        decision = self._authorizer.remembered(user, attributes)
+        if decision is None:
+            decision = await self._authorizer.authorize(user, attributes)
+        if not decision.allowed:
+            raise forbidden(user, attributes, decision.reason)
+
+    def _sort(self, scope: Scope) -> Credentials:
+        if self._sorter.rules is not self._judge.trust.rules:
+            self._sorter = _Sorter(self._judge.trust.rules)
+        return self._sorter.take(scope)
+
+    def _is_open(self, path: str) -> bool:
+        bare = path.strip("/")
+        return bare in self._open_paths or (bool(self._open_prefixes) and bare.startswith(self._open_prefixes))
+
+
+class _Sorter:
+    """Takes the credentials out of a request's headers, so that nothing behind the gate can see or believe them."""
+
+    def __init__(self, rules: FrontProxyRules) -> None:
+        self.rules = rules
+        named = (*rules.username_headers, *rules.group_headers, *rules.uid_headers)
+        self._exact = frozenset(name.encode("latin-1") for name in named)
+        self._prefixes = tuple(prefix.encode("latin-1") for prefix in rules.extra_prefixes)
+
+    def take(self, scope: Scope) -> Credentials:
+        credentials = Credentials()
+        identity, rest = [], []
+        exact, prefixes = self._exact, self._prefixes
+        for header in scope["headers"]:
+            name = header[0]
+            if name in exact or (prefixes and name.startswith(prefixes)):
+                identity.append(header)
+            elif name == b"authorization":
+                if credentials.authorization is None:
+                    credentials.authorization = header[1]
+            elif name.startswith(b"impersonate-"):
+                credentials.impersonates = True
+            else:
+                rest.append(header)
+        credentials.identity = tuple(identity)
+        scope["headers"] = rest
+        return credentials
+
+
+def _attributes(request: Requested) -> Attributes:
+    if not request.is_resource:
+        return Attributes(verb=request.verb, path=request.path)
+    return Attributes(
+        verb=request.verb,
+        group=request.group,
+        version=request.version,
+        namespace=request.namespace,
+        resource=request.resource,
+        subresource=request.subresource,
+        name=request.name,
+    )
+
+
+def forbidden(user: User, attributes: Attributes, reason: str) -> StatusError:
+    """Return the 403 in the generic API server's words (apiserver ``endpoints/handlers/responsewriters/errors.go``)."""
+    who = f"User {quote(user.name)} cannot {attributes.verb}"
+    tail = f": {reason}" if reason else ""
+    if not attributes.resource:
+        return StatusError(403, "Forbidden", f"forbidden: {who} path {quote(attributes.path)}{tail}", has_details=True)
+    resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
+    where = f"in the namespace {quote(attributes.namespace)}" if attributes.namespace else "at the cluster scope"
+    what = f"{attributes.resource}.{attributes.group}" + (f" {quote(attributes.name)}" if attributes.name else "")
+    return StatusError(
+        403,
+        "Forbidden",
+        f"{what} is forbidden: {who} resource {quote(resource)} in API group {quote(attributes.group)} {where}{tail}",
+        name=attributes.name,
+        group=attributes.group,
+        kind=attributes.resource,
+    )

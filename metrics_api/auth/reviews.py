@@ -1,0 +1,67 @@
+"""What reviews have in common: where they are sent, and how a passing failure is met.
+
+Rules: the generic API server's delegated mode: 10 s a try, five tries from 500 ms growing by 1.5, jitter 0.2, after a
+dropped connection, 429, 500, 503 and 504.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from metrics_api.clock import Clock
+from metrics_api.errors import KubeError, KubeStatusError, KubeUnreachableError
+
+TRY_TIMEOUT = 10.0
+TRIES = 5
+_FIRST_WAIT = 0.5
+_GROWTH = 1.5
+_JITTER = 0.2
+_PASSING = frozenset({429, 500, 503, 504})
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+
+class KubePoster(Protocol):
+    """Creates objects in kube-apiserver."""
+
+    async def post(self, path: str, body: bytes, *, timeout: float) -> bytes:  # noqa: ASYNC109 - the client's own bound
+        """Return the body of a successful answer, or raise ``KubeError``."""
+        ...
+
+
+class Reviewer:
+    """Sends reviews and tries again when that may help."""
+
+    def __init__(self, kube: KubePoster, clock: Clock, rng: random.Random | None = None) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+
+    async def review(self, path: str, body: bytes, kind: type[Document]) -> Document:
+        """Return kube-apiserver's answer.
+
+        Raises:
+            KubeError: no answer after all tries, a refusal, or an answer that is no review.
+        """
+        wait = _FIRST_WAIT
+        for remaining in range(TRIES - 1, -1, -1):
+            try:
+                answer = await self._kube.post(path, body, timeout=TRY_TIMEOUT)
+            except (KubeUnreachableError, KubeStatusError) as error:
+                if not remaining or not _may_pass(error):
+                    raise
+                await self._clock.sleep(wait * (1 + _JITTER * self._rng.random()))
+                wait *= _GROWTH
+                continue
+            try:
+                return msgspec.json.decode(answer, type=kind)
+            except msgspec.DecodeError as error:
+                raise KubeError(f"{path} answered with something that is no review: {error}") from error
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _may_pass(error: KubeError) -> bool:
+    return not isinstance(error, KubeStatusError) or error.code in _PASSING
