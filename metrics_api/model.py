@@ -72,7 +72,10 @@ class PodInfo(msgspec.Struct, frozen=True, gc=False):
     All of them must have usage before the pod is served.
     """
     finished: tuple[str, ...] = ()
-    """Init containers that are not restartable and not running: never served, whatever the kubelet says of them."""
+    """Containers that will not run again: never served, whatever the kubelet says of them.
+
+    Init containers that are not running (but sidecars), and app and ephemeral containers that have ended for good.
+    """
     started: float | None = None
     """``status.startTime``."""
 
@@ -160,3 +163,12 @@ class Row(msgspec.Struct, gc=False):
     """``metadata.creationTimestamp``: when this object was encoded."""
     item: bytes
     """The object as an item of a list: compact JSON without ``kind`` and ``apiVersion``, alike in every API version."""
+
+
+class ConfigMapInfo(msgspec.Struct, frozen=True, gc=False):
+    """What we keep of a ConfigMap."""
+
+    namespace: str
+    name: str
+    uid: str
+    data: dict[str, str]
