@@ -22,6 +22,30 @@ class ServingPair:
     certificate_file: Path
     key_file: Path
 
+    @classmethod
+    def at(cls, certificate_file: str, key_file: str) -> ServingPair:
+        """Return the pair in these two files."""
+        return cls(Path(certificate_file), Path(key_file))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the DNS names that the certificate is for, in lower case; its common name when it lists none.
+
+        Raises:
+            StartupError: the file cannot be read or holds no certificate.
+        """
+        from cryptography import x509  # not at the top: listening comes before heavy imports
+
+        try:
+            certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StartupError(f"--tls-sni-cert-key: cannot use {self.certificate_file}: {error}") from error
+        try:
+            listed = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+            return tuple(str(name.value).lower() for name in common)
+        return tuple(name.lower() for name in listed.get_values_for_type(x509.DNSName))
+
     def load_into(self, context: ssl.SSLContext) -> None:
         """Give the pair to a TLS context.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -17,7 +16,12 @@ from typing import Any
 
 import uvicorn
 
-_log = logging.getLogger(__name__)
+from metrics_api.serving.protocol import ServingProtocol
+
+HANDSHAKE_TIMEOUT = 10.0
+"""Seconds; kube-apiserver gives up after as many."""
+CLOSING_TIMEOUT = 1.0
+"""Seconds that an idle client is given to take its leave of TLS when we close; most never do."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -43,7 +47,7 @@ class HttpsServer:
         self._listener = listener
         config = uvicorn.Config(
             application,
-            http="httptools",
+            http=ServingProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -79,7 +83,27 @@ class HttpsServer:
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn's server without its signal handlers: signals are the command's business."""
+    """uvicorn's server with time limits on TLS, and without its signal handlers: signals are the command's business."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on the given sockets."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                self._protocol,
+                sock=listener,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+                ssl_shutdown_timeout=CLOSING_TIMEOUT,
+            )
+            for listener in sockets or []
+        ]
+        self.started = True
+
+    def _protocol(self) -> ServingProtocol:
+        return ServingProtocol(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

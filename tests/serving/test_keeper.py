@@ -1,0 +1,241 @@
+"""Certificates and authorities that change under live connections, over real TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from metrics_api.pki import Authority, KeyPair
+from metrics_api.serving.certificates import ServingPair
+from metrics_api.serving.keeper import NamedPair, TlsKeeper
+from metrics_api.serving.listen import open_listener
+from metrics_api.serving.protocol import CHAIN
+from metrics_api.serving.server import HttpsServer, Scope
+
+CA = Authority.create("serving-ca")
+CLIENTS = Authority.create("client-ca")
+
+
+def write(directory: Path, name: str, pair: KeyPair) -> ServingPair:
+    files = ServingPair(directory / f"{name}.crt", directory / f"{name}.key")
+    files.certificate_file.write_bytes(pair.certificate)
+    files.key_file.write_bytes(pair.key)
+    return files
+
+
+def issue(name: str) -> KeyPair:
+    return CA.issue(name, dns_names=[name, "localhost"], ip_addresses=["127.0.0.1"], server=True)
+
+
+class Chains:
+    """Answers 200 and remembers the chain of each request's connection."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bytes, ...]] = []
+
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+        self.seen.append(scope["state"][CHAIN])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
+
+
+@contextlib.asynccontextmanager
+async def serving(keeper: TlsKeeper, application: Chains) -> AsyncIterator[int]:
+    server = HttpsServer(application, open_listener("127.0.0.1", 0), keeper.context, drain=1)
+    task = asyncio.create_task(server.run())
+    try:
+        yield server.port
+    finally:
+        server.stop()
+        await asyncio.wait_for(task, 10)
+
+
+class Client:
+    """One TLS connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @property
+    def server_name(self) -> str:
+        tls = self._writer.get_extra_info("ssl_object")
+        certificate = x509.load_der_x509_certificate(tls.getpeercert(binary_form=True))
+        return str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
+
+    async def get(self) -> bytes:
+        self._writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 10)
+        return head.split(b" ")[1]
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    port: int, name: str = "localhost", pair: ServingPair | None = None, version: ssl.TLSVersion | None = None
+) -> AsyncIterator[Client]:
+    context = ssl.create_default_context(cadata=CA.certificate.decode())
+    if pair is not None:
+        context.load_cert_chain(pair.certificate_file, pair.key_file)
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    client = Client(*await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def client_pair(directory: Path, authority: Authority, name: str) -> ServingPair:
+    return write(directory, f"client-{name}", authority.issue(name, client=True))
+
+
+async def test_a_renewed_pair_meets_new_connections_and_old_ones_live_on(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("first")))
+
+    async with serving(keeper, Chains()) as port, connected(port) as old:
+        write(tmp_path, "serving", issue("second"))
+        assert keeper.reload_if_changed()
+
+        async with connected(port) as new:
+            assert (old.server_name, new.server_name) == ("first", "second")
+        assert await old.get() == b"200"
+
+
+async def test_a_broken_new_pair_is_said_and_the_old_one_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = write(tmp_path, "serving", issue("first"))
+    keeper = TlsKeeper(pair)
+    pair.key_file.write_bytes(issue("other").key)
+
+    assert not keeper.reload_if_changed()
+    assert not keeper.reload_if_changed()
+
+    assert [record.message for record in caplog.records] == [
+        "A new serving certificate is not usable; the old one stays"
+    ]
+    async with serving(keeper, Chains()) as port, connected(port) as client:
+        assert client.server_name == "first"
+
+
+async def test_nothing_is_read_again_while_no_file_has_changed(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("first")))
+
+    assert not keeper.reload_if_changed()
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [("localhost", "default"), ("a.example", "named"), ("x.wild.example", "wild"), ("A.Example", "named")],
+)
+async def test_a_certificate_is_chosen_by_the_name_asked_for(tmp_path: Path, asked: str, served: str) -> None:
+    def named(name: str, pattern: str) -> NamedPair:
+        pair = CA.issue(name, dns_names=[pattern], server=True)
+        return NamedPair.of(write(tmp_path, name, pair), [])
+
+    keeper = TlsKeeper(
+        write(tmp_path, "default", issue("default")), [named("named", "a.example"), named("wild", "*.wild.example")]
+    )
+
+    async with serving(keeper, Chains()) as port, connected(port, asked) as client:
+        assert client.server_name == served
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)
+async def test_the_application_is_told_the_chain_on_every_request_and_connection(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
+    keeper.trust(CLIENTS.certificate)
+    alice, application = client_pair(tmp_path, CLIENTS, "alice"), Chains()
+
+    async with serving(keeper, application) as port:
+        for _ in range(2):  # a second connection could resume the first one's session, and lose the chain
+            async with connected(port, pair=alice, version=version) as client:
+                await client.get()
+                await client.get()
+
+    anchor = ssl.PEM_cert_to_DER_cert(CLIENTS.certificate.decode())
+    leaf = ssl.PEM_cert_to_DER_cert(alice.certificate_file.read_text())
+    assert application.seen == [(leaf, anchor)] * 4
+
+
+async def test_a_client_without_a_certificate_has_an_empty_chain(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
+    keeper.trust(CLIENTS.certificate)
+    application = Chains()
+
+    async with serving(keeper, application) as port, connected(port) as client:
+        await client.get()
+
+    assert application.seen == [()]
+
+
+async def test_a_certificate_of_an_unknown_authority_does_not_get_in(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
+    keeper.trust(CLIENTS.certificate)
+    eve = client_pair(tmp_path, Authority.create("client-ca"), "eve")
+
+    async with serving(keeper, Chains()) as port:
+        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+            async with connected(port, pair=eve) as client:
+                await client.get()
+
+
+async def test_a_server_certificate_proves_nothing_as_a_client(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
+    keeper.trust(CLIENTS.certificate)
+    wrong = write(tmp_path, "wrong-usage", CLIENTS.issue("front-proxy-client", server=True))
+
+    async with serving(keeper, Chains()) as port:
+        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+            async with connected(port, pair=wrong) as client:
+                await client.get()
+
+
+async def test_a_rotated_authority_is_believed_from_the_next_connection_on(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
+    following = Authority.create("next-ca")
+    bob, application = client_pair(tmp_path, following, "bob"), Chains()
+    keeper.trust(CLIENTS.certificate)
+
+    async with serving(keeper, application) as port:
+        keeper.trust(CLIENTS.certificate + following.certificate)
+        async with connected(port, pair=bob) as client:
+            assert await client.get() == b"200"
+
+
+def test_a_bundle_that_is_none_is_refused_and_the_old_one_stays(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
+    keeper.trust(CLIENTS.certificate)
+
+    with pytest.raises(ValueError, match="certificate authorities"):
+        keeper.trust(b"nonsense")
+
+
+async def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")))
+    context = ssl.create_default_context(cadata=CA.certificate.decode())
+
+    async with serving(keeper, Chains()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(40):
+                writer.write(b"x-filler: " + b"a" * 60_000 + b"\r\n")
+                await writer.drain()
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 431")
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
