@@ -163,6 +163,8 @@ class Row(msgspec.Struct, gc=False):
     """``metadata.creationTimestamp``: when this object was encoded."""
     item: bytes
     """The object as an item of a list: compact JSON without ``kind`` and ``apiVersion``, alike in every API version."""
+    protobuf: bytes | None = None
+    """The same as an element of a list in protobuf. Made when first asked for; whoever sets ``item`` clears it."""
 
 
 class ConfigMapInfo(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,127 @@
+"""What the store costs: CPU for taking in a scrape, memory for keeping and serving it.
+
+Run ``python -m benchmarks.record``. The samples are made as a decoder would make them, with strings of their own for
+every scrape, and taken in at once; the time is the best of several rounds, because the machine has other work too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import time
+import tracemalloc
+
+from metrics_api.clock import SystemClock
+from metrics_api.model import Endpoint, NodeInfo, NodeSamples, PodInfo, PodSample, Sample
+from metrics_api.store.store import Store
+
+_CONTAINERS = ("app", "sidecar")
+_GIB = 1 << 30
+
+
+def node_info(number: int) -> NodeInfo:
+    """Return a node of 64 cores."""
+    name = f"node-{number}"
+    return NodeInfo(name, f"uid-{name}", {"kubernetes.io/hostname": name}, cpu_cores=64.0, memory_capacity=256 * _GIB)
+
+
+def pod_info(node: int, number: int) -> PodInfo:
+    """Return a pod of a Deployment with two containers."""
+    app = f"web-{number % 20}"
+    return PodInfo(
+        namespace=f"team-{node % 50}",
+        name=f"{app}-7c65d6cfc9-{node:04d}{number:02d}",
+        uid=f"0b1f4c1e-6f55-4a3e-{node:04d}-2a1d5c8e{number:04d}",
+        labels={"app": app, "pod-template-hash": "7c65d6cfc9"},
+        node_name=f"node-{node}",
+        required=_CONTAINERS,
+    )
+
+
+def scrape(infos: list[PodInfo], turn: int, now: float, random_: random.Random) -> NodeSamples:
+    """Return what a kubelet says of these pods in its n-th scrape, 15 s apart."""
+    received = now + 15.0 * turn
+
+    def sample() -> Sample:
+        rate = random_.randrange(1_000_000, 400_000_000)
+        return Sample(
+            time=float(int(received) - random_.randrange(10)),
+            cpu_total=10**13 + 15 * turn * 200_000_000 + random_.randrange(200_000_000),
+            cpu_rate=rate,
+            working_set=4096 * random_.randrange(1000, 400_000),
+            start_time=float(int(now) - 86_400),
+        )
+
+    pods = [
+        PodSample(info.namespace, info.name, "".join(list(info.uid)), {"".join(list(c)): sample() for c in _CONTAINERS})
+        for info in infos
+    ]
+    return NodeSamples(sample(), pods, Endpoint.SUMMARY, 1.0, received, received - 0.05, server_time=received // 1)
+
+
+class _Clock(SystemClock):
+    """A clock as far ahead as the scrapes are."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+def measure(nodes: int, pods: int, rounds: int) -> tuple[float, float, float, float]:
+    """Return µs a pod and scrape, bytes a pod without and with its ``PodInfo``, and bytes of an item."""
+    random_, clock = random.Random(1), _Clock()
+    store = Store(clock, resolution=15.0, max_age=90.0)
+    tracemalloc.start()
+    node_infos = [node_info(number) for number in range(nodes)]
+    infos = [[pod_info(node, number) for number in range(pods)] for node in range(nodes)]
+    of_infos = tracemalloc.get_traced_memory()[0]
+    now = clock.now()
+    for node, of_node in zip(node_infos, infos, strict=True):
+        store.set_node(node)
+        for info in of_node:
+            store.set_pod(info)
+    for turn in range(2):
+        clock.ahead = 15.0 * turn
+        for node, of_node in zip(node_infos, infos, strict=True):
+            store.record(node, scrape(of_node, turn, now, random_))
+    rows = store.pods(None)
+    gc.collect()
+    total = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    if len(rows) != nodes * pods:
+        raise RuntimeError(f"{len(rows)} pods are served instead of {nodes * pods}")
+    best = float("inf")
+    for turn in range(2, 2 + rounds):
+        clock.ahead = 15.0 * turn
+        gc.collect()
+        taken = 0.0
+        for node, of_node in zip(node_infos, infos, strict=True):
+            samples = scrape(of_node, turn, now, random_)
+            start = time.perf_counter()
+            store.record(node, samples)
+            taken += time.perf_counter() - start
+        best = min(best, taken / len(rows))
+    item = sum(len(row.item) for row in rows) / len(rows)
+    return best * 1e6, (total - of_infos) / len(rows), total / len(rows), item
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--nodes", type=int, default=1000)
+    parser.add_argument("--pods", type=int, default=30, help="pods on each node, of two containers each")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    us, own, whole, item = measure(options.nodes, options.pods, options.rounds)
+    print(f"{options.nodes} nodes x {options.pods} pods x {len(_CONTAINERS)} containers, items of {item:.0f} bytes")
+    print(f"record: {us:.1f} µs a pod, {us * options.pods:.0f} µs a node")
+    print(f"kept:   {own:.0f} bytes a pod, {whole:.0f} with what is known of it from the API server")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Samples in, usage and encoded answers out; everything the read path looks up."""

@@ -1,0 +1,91 @@
+"""An object's bytes as they stand in a list: compact JSON, in the field order and with the escapes of metrics-server.
+
+The head of an item (name, namespace, labels) changes with the labels only. It is made once and from then on cut out of
+the previous item; only ``creationTimestamp``, which always has 20 characters, and what follows the metadata are new.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from metrics_api.model import Usage
+from metrics_api.quantity import format_cpu, format_memory
+from metrics_api.timetext import format_duration, format_rfc3339
+
+_CREATED = b'"creationTimestamp":"'
+_CREATED_LENGTH = len("2026-01-01T00:00:30Z")
+_TIMESTAMP = b'},"timestamp":"'
+
+# What Go's encoding/json escapes, and lone surrogates, which have no UTF-8.
+_ESCAPED = re.compile('["\\\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]')
+_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+# One scrape after the other has the same few times and windows, and a cluster the same few container names.
+_time = lru_cache(maxsize=4096)(format_rfc3339)
+_window = lru_cache(maxsize=4096)(format_duration)
+
+
+def quote(text: str) -> str:
+    """Return a JSON string as Go's ``encoding/json`` writes it: also ``<``, ``>``, ``&``, U+2028 and U+2029 escaped."""
+    return f'"{_ESCAPED.sub(_escape, text)}"' if _ESCAPED.search(text) else f'"{text}"'
+
+
+_name = lru_cache(maxsize=4096)(quote)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if "\ud800" <= character <= "\udfff":
+        return "\ufffd"
+    return _SHORT_ESCAPES.get(character) or f"\\u{ord(character):04x}"
+
+
+def encode_head(namespace: str, name: str, labels: Mapping[str, str]) -> bytes:
+    """Return the head of an item: all up to the timestamp, with an empty place for ``creationTimestamp``.
+
+    Args:
+        namespace: Empty for a node.
+        name: The object's name.
+        labels: Left out when empty; sorted by key.
+    """
+    place = f'"namespace":{quote(namespace)},' if namespace else ""
+    pairs = ",".join(f"{quote(key)}:{quote(labels[key])}" for key in sorted(labels))
+    text = f',"labels":{{{pairs}}}' if labels else ""
+    created = " " * _CREATED_LENGTH
+    return f'{{"metadata":{{"name":{quote(name)},{place}"creationTimestamp":"{created}"{text}}},"timestamp":"'.encode()
+
+
+def encode_node(head: bytes, created: float, usage: Usage) -> bytes:
+    """Return a NodeMetrics item.
+
+    Args:
+        head: From ``encode_head``, or a former item of the same object.
+        created: Unix seconds.
+        usage: With one container.
+    """
+    total = usage.containers[0]
+    return _join(head, created, usage, f'"usage":{{{_quantities(total.cpu, total.memory)}}}}}')
+
+
+def encode_pod(head: bytes, created: float, usage: Usage) -> bytes:
+    """Return a PodMetrics item; the arguments are those of ``encode_node``."""
+    parts = [f'{{"name":{_name(c.name)},"usage":{{{_quantities(c.cpu, c.memory)}}}}}' for c in usage.containers]
+    return _join(head, created, usage, f'"containers":[{",".join(parts)}]}}')
+
+
+def _join(head: bytes, created: float, usage: Usage, tail: str) -> bytes:
+    # A quotation mark inside a name or label has a backslash before it, so neither mark can be met there.
+    place = head.index(_CREATED) + len(_CREATED)
+    after = place + _CREATED_LENGTH
+    end = head.index(_TIMESTAMP, after) + len(_TIMESTAMP)
+    text = f'{_time(usage.time)}","window":"{_window(usage.window)}",{tail}'
+    return b"".join((head[:place], format_rfc3339(created).encode(), head[after:end], text.encode()))
+
+
+def _quantities(cpu: int, memory: int) -> str:
+    # The short ways are those that nearly all values take: odd nanocores, and whole pages below an odd MiB.
+    if cpu % 1000 and memory & 0xFFFFF and not memory & 0x3FF:
+        return f'"cpu":"{cpu}n","memory":"{memory >> 10}Ki"'
+    return f'"cpu":"{format_cpu(cpu)}","memory":"{format_memory(memory)}"'

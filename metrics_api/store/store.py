@@ -1,0 +1,252 @@
+"""Samples in, answers out: the one place where nodes, pods and scrapes meet, and all that the read path looks up.
+
+Samples are kept on the node whose kubelet gave them and joined to the pods that the API server has bound to that node.
+What a node says of another node's pods therefore changes nothing. A row is changed in place by each new sample: a
+reader takes what it needs of it before it next awaits. Everything runs on the event loop; there are no locks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from metrics_api.clock import Clock
+from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample, Row, Sample, Usage
+from metrics_api.store.encode import encode_node, encode_pod
+from metrics_api.store.history import Lack, unpack
+from metrics_api.store.nodes import Node, node_terms, node_usage, span_of, terms_of
+from metrics_api.store.pods import NamePool, Pod, PodHistory, observe, whole_usage
+from metrics_api.store.usage import Terms, advance
+from metrics_api.store.view import View, due
+
+_DROPS = {Lack.STALE: "stale", Lack.FUTURE: "future", Lack.CPU_BOUND: "cpu_bound", Lack.MEMORY_BOUND: "memory_bound"}
+
+
+class Store:
+    """The latest usage of every node and pod, and its encoded objects.
+
+    Args:
+        clock: Wall time for ``creationTimestamp``, monotonic time for ages.
+        resolution: Seconds from scrape to scrape of one node.
+        max_age: Seconds after which usage is no longer served, counted from the kubelet's sample.
+    """
+
+    def __init__(self, clock: Clock, *, resolution: float, max_age: float) -> None:
+        self._clock = clock
+        self._resolution = resolution
+        self._max_age = max_age
+        self._nodes: View[Node] = View(encode_node)
+        self._pods: View[Pod] = View(encode_pod)
+        self._bound: dict[str, dict[str, Pod]] = {}  # node name -> uid, static ones too -> pod
+        self._names = NamePool()
+        self._lacks: Counter[int] = Counter()
+
+    # What the API server says.
+
+    def set_node(self, node: NodeInfo, *, selected: bool = True) -> None:
+        """Add or change a node. One that is not selected is known but never served, nor are the pods on it."""
+        state = self._nodes.get("", node.name)
+        if state is not None and state.info.uid == node.uid and state.selected == selected:
+            if state.info != node:
+                state.info = node
+                self._nodes.relabel(state, created=self._clock.now())
+            return
+        self.remove_node(node.name)
+        self._nodes.add(Node(node, selected))
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node and all it said; the pods bound to it stay known. An unknown name is no fault."""
+        state = self._nodes.get("", name)
+        if state is None:
+            return
+        self._nodes.remove(state)
+        for pod in self._bound.get(name, {}).values():
+            self._pods.unserve(pod)
+            pod.forget()
+
+    def set_pod(self, pod: PodInfo) -> None:
+        """Add or change a pod; what its node's kubelet has said of it already is served at once."""
+        state = self._pods.get(pod.namespace, pod.name)
+        if state is not None and state.info == pod:
+            return
+        if state is not None and (state.info.uid, state.info.node_name) == (pod.uid, pod.node_name):
+            self._unbind(state)
+            state.info = pod
+            self._pods.relabel(state, created=self._clock.now())
+        else:
+            self.remove_pod(pod.key)
+            state = self._adopt(pod)
+            self._pods.add(state)
+        self._bind(state)
+        self._reconsider(state)
+
+    def remove_pod(self, key: PodKey) -> None:
+        """Forget a pod. An unknown key is no fault."""
+        state = self._pods.get(*key)
+        if state is not None:
+            self._pods.remove(state)
+            self._unbind(state)
+
+    def _bind(self, pod: Pod) -> None:
+        bound = self._bound.setdefault(pod.info.node_name, {})
+        for uid in (*pod.info.static_uids, pod.info.uid):
+            bound[uid] = pod
+
+    def _unbind(self, pod: Pod) -> None:
+        bound = self._bound[pod.info.node_name]
+        for uid in (*pod.info.static_uids, pod.info.uid):
+            if bound.get(uid) is pod:
+                del bound[uid]
+        if not bound:
+            del self._bound[pod.info.node_name]
+
+    def _adopt(self, info: PodInfo) -> Pod:
+        """Return the state of a pod that was unknown until now, with what its node has said of it."""
+        node = self._nodes.get("", info.node_name)
+        if node is not None:
+            keys: tuple[str | PodKey, ...] = (info.uid, *info.static_uids, info.key)
+            for key in keys:
+                history = node.strangers.pop(key, None)
+                if history is not None:
+                    return Pod(history.names, history.packed, info=info)
+        return Pod(info=info)
+
+    # What the kubelets say.
+
+    def record(self, node: NodeInfo, samples: NodeSamples) -> None:
+        """Take in one scrape; ignored when that node is gone, not selected, or has been replaced by one of its name."""
+        state = self._nodes.get("", node.name)
+        if state is None or not state.selected or state.info.uid != node.uid:
+            return
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        terms = terms_of(state, samples, monotonic=monotonic, period=self._resolution, max_age=self._max_age)
+        if samples.node is not None:
+            self._record_node(state, samples.node, node_terms(state, terms), now)
+        bound = self._bound.get(node.name, {})
+        strangers: dict[str | PodKey, PodHistory] = {}
+        for sample in samples.pods:
+            pod = bound.get(sample.uid) if sample.uid is not None else self._by_name(node.name, sample)
+            if pod is not None:
+                self._record_pod(state, pod, sample, terms, now)
+            elif len(strangers) < state.most_strangers:
+                key = sample.uid if sample.uid is not None else PodKey(sample.namespace, sample.name)
+                stranger = strangers[key] = state.strangers.get(key) or PodHistory()
+                observe(stranger, sample.containers, terms, pool=self._names, lacks=self._lacks)
+        state.strangers = strangers
+
+    def _by_name(self, node_name: str, sample: PodSample) -> Pod | None:
+        """Return the pod of that name if it is bound to the node: for kubelet documents that do not say uids."""
+        pod = self._pods.get(sample.namespace, sample.name)
+        return pod if pod is not None and pod.info.node_name == node_name else None
+
+    def _record_node(self, state: Node, sample: Sample, terms: Terms, now: float) -> None:
+        history = advance(state.history, sample, terms)
+        if history is state.history:
+            return
+        state.history = history
+        if history.lack:
+            self._lacks[history.lack] += 1
+        usage = node_usage(history, terms.span)
+        if usage is not None:
+            self._serve_node(state, usage, now)
+
+    def _record_pod(self, state: Node, pod: Pod, sample: PodSample, terms: Terms, now: float) -> None:
+        histories = observe(
+            pod, sample.containers, terms, required=pod.info.required, pool=self._names, lacks=self._lacks
+        )
+        if histories is None:
+            return
+        usage = whole_usage(pod.info, pod.names, histories, terms.span)
+        if usage is not None:
+            self._serve_pod(state, pod, usage, now)
+
+    def _serve_node(self, state: Node, usage: Usage, now: float) -> None:
+        self._nodes.serve(state, usage, expiry=state.expiry, created=now)
+        if usage.time + state.expiry < state.first_due:
+            state.first_due = usage.time + state.expiry
+
+    def _serve_pod(self, state: Node, pod: Pod, usage: Usage, now: float) -> None:
+        self._pods.serve(pod, usage, expiry=state.expiry, created=now)
+        if usage.time + state.expiry < state.first_due:
+            state.first_due = usage.time + state.expiry
+
+    def _reconsider(self, pod: Pod) -> None:
+        """Serve a pod by what its node said last: it has just become known or changed, or its row became too old."""
+        state = self._nodes.get("", pod.info.node_name)
+        if state is not None and pod.packed:
+            span = span_of(state, monotonic=self._clock.monotonic(), max_age=self._max_age)
+            usage = whole_usage(pod.info, pod.names, unpack(pod.packed), span)
+            if usage is not None:
+                self._serve_pod(state, pod, usage, self._clock.now())
+
+    # What time does.
+
+    def expire(self) -> None:
+        """Stop serving what has become too old; to be called about once a second. Costs little while nothing has."""
+        monotonic = self._clock.monotonic()
+        for state in self._nodes:
+            if state.first_due < monotonic:
+                self._expire(state, monotonic)
+
+    def _expire(self, state: Node, monotonic: float) -> None:
+        state.first_due = math.inf
+        if due(state) < monotonic:
+            self._nodes.unserve(state)
+            # Not in vain: after a node's clock was set back, newer usage with an earlier time waits behind the old row.
+            usage = node_usage(state.history, span_of(state, monotonic=monotonic, max_age=self._max_age))
+            if usage is not None:
+                self._serve_node(state, usage, self._clock.now())
+        state.first_due = min(state.first_due, due(state))
+        for pod in self._bound.get(state.info.name, {}).values():
+            if due(pod) < monotonic:
+                self._pods.unserve(pod)
+                self._reconsider(pod)
+            state.first_due = min(state.first_due, due(pod))
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Reason -> how many samples were not used: ``stale``, ``future``, ``cpu_bound``, ``memory_bound``."""
+        return {reason: self._lacks[lack] for lack, reason in _DROPS.items()}
+
+    # What is asked.
+
+    def node(self, name: str) -> Row | None:
+        """Return a node's row, ``None`` when the node is not known or has no usage."""
+        return self._nodes.row("", name)
+
+    def knows_node(self, name: str) -> bool:
+        """Tell whether the API server has such a node, selected or not."""
+        return self._nodes.get("", name) is not None
+
+    def nodes(self) -> Sequence[Row]:
+        """Return the rows of all nodes by name.
+
+        The very same object until one comes, goes, or changes its labels. Not to be changed by the caller.
+        """
+        return self._nodes.rows("")
+
+    def pod(self, namespace: str, name: str) -> Row | None:
+        """Return a pod's row, ``None`` when the pod is not known or has no usage."""
+        return self._pods.row(namespace, name)
+
+    def knows_pod(self, namespace: str, name: str) -> bool:
+        """Tell whether the API server has such a running pod."""
+        return self._pods.get(namespace, name) is not None
+
+    def pods(self, namespace: str | None) -> Sequence[Row]:
+        """Return the rows of a namespace by name, or with ``None`` all of them by namespace and name.
+
+        The very same object until one comes, goes, or changes its labels. Not to be changed by the caller.
+        """
+        return self._pods.rows(namespace)
+
+    @property
+    def served_nodes(self) -> int:
+        """How many nodes have a row."""
+        return self._nodes.served
+
+    @property
+    def served_pods(self) -> int:
+        """How many pods have a row."""
+        return self._pods.served
