@@ -1,0 +1,168 @@
+"""What is served here, in both of Kubernetes' discovery formats, local groups and aggregated ones together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import orjson
+
+from metrics_api.localcluster import statuses
+from metrics_api.localcluster.negotiation import wants_aggregated_discovery
+from metrics_api.localcluster.requests import Request
+from metrics_api.localcluster.resources import RESOURCES, Resource, group_versions
+from metrics_api.localcluster.responses import Response, json_response
+from metrics_api.localcluster.seams import Aggregator
+from metrics_api.localcluster.stored import JsonObject
+
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+class Discovery:
+    """Answers ``/api``, ``/apis`` and the documents below them."""
+
+    def __init__(self, aggregator: Aggregator | None) -> None:
+        self.aggregator = aggregator
+        self.server_address = ""
+        """host:port, told to clients; known once the server listens."""
+
+    def handle(self, request: Request) -> Response | None:
+        """Answer a discovery request, ``None`` when the path is none of discovery's.
+
+        Raises:
+            StatusError: 404, 406.
+        """
+        parts = [part for part in request.path.split("/") if part]
+        match parts:
+            case ["api"] | ["apis"]:
+                return self._root(request, core=parts == ["api"])
+            case ["api", version]:
+                return _resource_list("", version)
+            case ["apis", group]:
+                return self._group(group)
+            case ["apis", group, version]:
+                return _resource_list(group, version)
+        return None
+
+    def _root(self, request: Request, *, core: bool) -> Response:
+        if wants_aggregated_discovery(request.header("accept")):
+            return _aggregated(request, [_core_item()] if core else [*_group_items(), *self._foreign_items()])
+        if core:
+            addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self.server_address}]
+            versions = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
+            return json_response(versions)
+        return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": self._groups()})
+
+    def _groups(self) -> list[JsonObject]:
+        versions: dict[str, list[str]] = {}
+        for group, version in group_versions():
+            if group:
+                versions.setdefault(group, []).append(version)
+        local = [_group_object(group, names) for group, names in versions.items()]
+        return [*local, *(self.aggregator.groups() if self.aggregator else ())]
+
+    def _group(self, name: str) -> Response:
+        found = next((group for group in self._groups() if group["name"] == name), None)
+        if found is None:
+            raise statuses.unknown_path()
+        return json_response({"kind": "APIGroup", "apiVersion": "v1", **found})
+
+    def undiscovered(self) -> Sequence[str]:
+        """Return each ``group/version`` of an extension server that cannot be asked what it serves."""
+        return [
+            f"{item['metadata']['name']}/{version['version']}"
+            for item in self._foreign_items()
+            for version in item["versions"]
+            if version.get("freshness") == "Stale"
+        ]
+
+    def _foreign_items(self) -> Sequence[JsonObject]:
+        return self.aggregator.aggregated_groups() if self.aggregator else ()
+
+
+def _group_object(group: str, versions: Sequence[str]) -> JsonObject:
+    entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+    return {"name": group, "versions": entries, "preferredVersion": entries[0]}
+
+
+def _resource_list(group: str, version: str) -> Response:
+    resources = [one for one in RESOURCES if (one.group, one.version) == (group, version)]
+    if not resources:
+        raise statuses.unknown_path()
+    head: JsonObject = {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {})}
+    head["groupVersion"] = resources[0].group_version
+    return json_response({**head, "resources": [entry for one in resources for entry in _legacy_entries(one)]})
+
+
+def _legacy_entries(resource: Resource) -> list[JsonObject]:
+    entry: JsonObject = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": resource.verbs,
+    }
+    if resource.short_names:
+        entry["shortNames"] = resource.short_names
+    if resource.categories:
+        entry["categories"] = resource.categories
+    below = [
+        {
+            "name": f"{resource.plural}/{name}",
+            "singularName": "",
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": verbs,
+        }
+        for name, verbs in resource.subresources.items()
+    ]
+    return [entry, *below]
+
+
+def _core_item() -> JsonObject:
+    return {"metadata": {}, "versions": [_version_item("", "v1")]}
+
+
+def _group_items() -> list[JsonObject]:
+    items: dict[str, JsonObject] = {}
+    for group, version in group_versions():
+        if group:
+            item = items.setdefault(group, {"metadata": {"name": group}, "versions": []})
+            item["versions"].append(_version_item(group, version))
+    return list(items.values())
+
+
+def _version_item(group: str, version: str) -> JsonObject:
+    resources = [_item(one) for one in RESOURCES if (one.group, one.version) == (group, version)]
+    return {"version": version, "resources": resources, "freshness": "Current"}
+
+
+def _item(resource: Resource) -> JsonObject:
+    response_kind = {"group": "", "version": "", "kind": resource.kind}
+    item: JsonObject = {
+        "resource": resource.plural,
+        "responseKind": response_kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": resource.verbs,
+    }
+    if resource.short_names:
+        item["shortNames"] = resource.short_names
+    if resource.categories:
+        item["categories"] = resource.categories
+    if resource.subresources:
+        item["subresources"] = [
+            {"subresource": name, "responseKind": response_kind, "verbs": verbs}
+            for name, verbs in resource.subresources.items()
+        ]
+    return item
+
+
+def _aggregated(request: Request, items: Sequence[JsonObject]) -> Response:
+    document = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
+    body = orjson.dumps({**document, "items": items})
+    tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
+    headers = [("ETag", tag), ("Vary", "Accept"), ("Cache-Control", "public")]
+    if request.header("if-none-match") == tag:
+        return Response(304, [], _AGGREGATED, headers)
+    return Response(200, [body + b"\n"], _AGGREGATED, headers)

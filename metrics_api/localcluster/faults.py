@@ -1,0 +1,26 @@
+"""Switches that make the API server misbehave as real ones do at times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong; change an attribute at any time, it holds from the next request on."""
+
+    reviews_fail: bool = False
+    """TokenReview and SubjectAccessReview answer 500."""
+    review_delay: float = 0.0
+    """Seconds that a review waits before it answers."""
+    watch_expired: Literal["", "status", "event"] = ""
+    """Every watch from a resourceVersion is answered 410: as the HTTP status, or as an ERROR event."""
+    bookmarks: bool = True
+    """False: no BOOKMARK is ever sent, not even at the end of the initial objects."""
+    streaming_lists: bool = True
+    """False: ``sendInitialEvents`` is refused with 422, as with the feature gate WatchList off."""
+    authentication_config_missing: bool = False
+    """The ConfigMap extension-apiserver-authentication cannot be found: get answers 404, lists leave it out."""
+    away: bool = False
+    """Every connection is closed without an answer."""

@@ -1,0 +1,116 @@
+"""In which form a client wants its answer: the Accept header of Kubernetes' clients.
+
+Protobuf is not made here: every client that asks for it accepts JSON as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from metrics_api.localcluster import statuses
+
+MEDIA_TYPES = "application/json, application/yaml"
+"""What objects can be encoded in, as messages name it."""
+
+_JSON = ("application/json", "application/*", "*/*")
+_YAML = "application/yaml"
+
+
+class Shape(Enum):
+    """What is made of the stored object."""
+
+    OBJECT = "the object"
+    METADATA = "PartialObjectMetadata"
+    TABLE = "Table"
+
+
+class Call(Enum):
+    """What kind of call it is, which decides what may be asked for."""
+
+    ONE = "PartialObjectMetadata"
+    LIST = "PartialObjectMetadataList"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What was agreed on."""
+
+    shape: Shape = Shape.OBJECT
+    yaml: bool = False
+    version: str = "v1"
+    """Of ``meta.k8s.io``, for Table and PartialObjectMetadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    media_type: str
+    parameters: dict[str, str]
+
+
+@lru_cache(maxsize=256)
+def clauses(accept: str) -> tuple[_Clause, ...]:
+    """Return the clauses of an Accept header, best first; a missing header accepts everything."""
+    weighted = []
+    for part in (accept or "*/*").split(","):
+        media_type, *rest = (piece.strip() for piece in part.split(";"))
+        parameters = {key.strip(): value.strip() for key, _, value in (piece.partition("=") for piece in rest)}
+        weighted.append((_quality(parameters.pop("q", "1")), _Clause(media_type.lower(), parameters)))
+    weighted.sort(key=lambda pair: -pair[0])
+    return tuple(clause for quality, clause in weighted if quality > 0)
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 1.0
+
+
+def negotiate(accept: str, call: Call) -> Format:
+    """Return the first form the client accepts and the call can be answered in.
+
+    Raises:
+        StatusError: 406.
+    """
+    for clause in clauses(accept):
+        if clause.media_type not in (*_JSON, _YAML):
+            continue
+        shape = _shape(clause.parameters, call)
+        if shape is not None:
+            return Format(shape, clause.media_type == _YAML, clause.parameters.get("v", "v1"))
+    raise statuses.not_acceptable(MEDIA_TYPES)
+
+
+def _shape(parameters: dict[str, str], call: Call) -> Shape | None:
+    wanted = parameters.get("as")
+    if wanted is None:
+        return Shape.OBJECT
+    if parameters.get("g") != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
+        return None
+    if wanted == "Table":
+        return Shape.TABLE
+    return Shape.METADATA if wanted == call.value else None
+
+
+def wants_aggregated_discovery(accept: str) -> bool:
+    """Whether discovery is to be the aggregated document.
+
+    Raises:
+        StatusError: 406, neither that nor plain JSON is accepted.
+    """
+    for clause in clauses(accept):
+        if clause.media_type not in _JSON:
+            continue
+        wanted = clause.parameters
+        if "as" not in wanted:
+            return False
+        if wanted == {**wanted, "g": "apidiscovery.k8s.io", "v": "v2", "as": "APIGroupDiscoveryList"}:
+            return True
+    raise statuses.not_acceptable("application/json")
+
+
+def accepts_json(accept: str) -> bool:
+    """Whether plain JSON is among what a client accepts."""
+    return any(clause.media_type in _JSON for clause in clauses(accept))

@@ -1,0 +1,292 @@
+"""The cluster's state: every API object with its resourceVersion, and the log of changes that watches read.
+
+An object is kept as the bytes of its JSON, beside the few values that selectors ask for. It is encoded once per
+change, so a list of 30,000 pods is a join; it is decoded whenever somebody wants the object, so nobody can change
+what is stored by changing what they were given.
+"""
+
+from __future__ import annotations
+
+import uuid
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from typing import NamedTuple
+
+from metrics_api.clock import Clock
+from metrics_api.localcluster import statuses
+from metrics_api.localcluster.lifecycle import carry_over, is_held, with_status_of
+from metrics_api.localcluster.resources import Resource
+from metrics_api.localcluster.stored import JsonObject, Key, Stored, encode
+from metrics_api.timetext import format_rfc3339
+
+_LOG_LENGTH = 10_000
+_SNAPSHOTS = 16
+
+
+class ChangeType(StrEnum):
+    """What happened to an object; the words of watch events."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+
+
+class Change(NamedTuple):
+    """One entry of the log."""
+
+    type: ChangeType
+    stored: Stored
+    """The new state; for DELETED the last one, with the resourceVersion of the deletion."""
+    previous: Stored | None
+    """The state before; ``None`` for ADDED."""
+
+
+Listener = Callable[[Change], None]
+
+
+def within(objects: Sequence[Stored], namespace: str) -> Sequence[Stored]:
+    """Return the part of an ordered list that lies in one namespace."""
+    start = bisect_left(objects, namespace, key=attrgetter("namespace"))
+    return objects[start : bisect_right(objects, namespace, start, key=attrgetter("namespace"))]
+
+
+class _Kind:
+    """All that is kept for one resource."""
+
+    __slots__ = ("by_key", "changed", "compacted", "listeners", "log", "ordered")
+
+    def __init__(self, log_length: int, compacted: int) -> None:
+        self.by_key: dict[Key, Stored] = {}
+        self.ordered: tuple[Stored, ...] | None = ()
+        self.log: deque[Change] = deque(maxlen=log_length)
+        self.compacted = compacted
+        self.changed = 0
+        self.listeners: list[Listener] = []
+
+
+class ObjectStore:
+    """Every object of the cluster. Not thread-safe: it belongs to one event loop.
+
+    Args:
+        clock: For ``creationTimestamp``.
+        log_length: How many changes of each resource a watch can go back.
+    """
+
+    def __init__(self, clock: Clock, *, log_length: int = _LOG_LENGTH) -> None:
+        self._clock = clock
+        self._log_length = log_length
+        self._kinds: dict[Resource, _Kind] = {}
+        self._snapshots: OrderedDict[tuple[Resource, int], Sequence[Stored]] = OrderedDict()
+        self._compacted = 0
+        self.version = 1
+        """The last resourceVersion given out."""
+
+    def get(self, resource: Resource, namespace: str, name: str) -> JsonObject | None:
+        """Return a copy of the object, ``None`` when there is none. ``namespace`` is empty for cluster-scoped ones."""
+        stored = self.find(resource, namespace, name)
+        return None if stored is None else stored.object()
+
+    def find(self, resource: Resource, namespace: str, name: str) -> Stored | None:
+        """Return the stored state, ``None`` when there is none."""
+        return self._kind(resource).by_key.get((namespace, name))
+
+    def list(self, resource: Resource, namespace: str | None = None) -> Sequence[JsonObject]:
+        """Return copies of all objects, by namespace and name; ``None`` is every namespace."""
+        return [stored.object() for stored in self.stored(resource, namespace)]
+
+    def stored(self, resource: Resource, namespace: str | None = None) -> Sequence[Stored]:
+        """Return the state of all objects, by namespace and name; ``None`` is every namespace."""
+        kind = self._kind(resource)
+        if kind.ordered is None:
+            kind.ordered = tuple(kind.by_key[key] for key in sorted(kind.by_key))
+        return kind.ordered if namespace is None else within(kind.ordered, namespace)
+
+    def create(self, resource: Resource, obj: JsonObject) -> JsonObject:
+        """Add an object and return it as stored.
+
+        ``uid`` and ``creationTimestamp`` are kept when given, for whoever builds a cluster; over HTTP they never are.
+
+        Raises:
+            StatusError: 409, the name is taken.
+        """
+        return self._add(resource, obj).object()
+
+    def load(self, resource: Resource, objects: Iterable[JsonObject]) -> None:
+        """Add many objects, as :meth:`create` would one by one."""
+        for obj in objects:
+            self._add(resource, obj)
+
+    def replace(self, resource: Resource, obj: JsonObject) -> JsonObject:
+        """Replace an object by a new state of it and return it as stored.
+
+        ``status`` stays as it was when the resource has that subresource. A state equal to the old one changes
+        nothing, not even the resourceVersion. An object that is being deleted is gone with its last finalizer.
+
+        Raises:
+            StatusError: 404; 409 when ``metadata.resourceVersion`` or ``uid`` is given and is not the current one.
+        """
+        current = self._current(resource, obj)
+        old = current.object()
+        return self._update(resource, current, old, with_status_of(old, obj) if resource.has_status else obj)
+
+    def replace_status(self, resource: Resource, obj: JsonObject) -> JsonObject:
+        """Replace an object's ``status`` and ``metadata`` and keep the rest; errors as :meth:`replace`."""
+        current = self._current(resource, obj)
+        old = current.object()
+        return self._update(resource, current, old, with_status_of(obj, {**old, "metadata": obj["metadata"]}))
+
+    def set_status(self, resource: Resource, namespace: str, name: str, status: JsonObject) -> JsonObject:
+        """Give an object this ``status``, whatever its resourceVersion.
+
+        Raises:
+            StatusError: 404.
+        """
+        obj = self.get(resource, namespace, name)
+        if obj is None:
+            raise statuses.not_found(resource, name)
+        return self.replace_status(resource, {**obj, "status": status})
+
+    def delete(self, resource: Resource, namespace: str, name: str) -> JsonObject:
+        """Remove an object and return its last state; one with finalizers is only marked with ``deletionTimestamp``.
+
+        Raises:
+            StatusError: 404.
+        """
+        kind = self._kind(resource)
+        current = kind.by_key.get((namespace, name))
+        if current is None:
+            raise statuses.not_found(resource, name)
+        obj = current.object()
+        if is_held(obj):
+            if "deletionTimestamp" not in obj["metadata"]:
+                obj["metadata"]["deletionTimestamp"] = format_rfc3339(self._clock.now())
+                obj["metadata"]["deletionGracePeriodSeconds"] = 0
+                return self._put(resource, obj, current).object()
+            return obj
+        return self._remove(resource, current, obj)
+
+    def subscribe(self, resource: Resource, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with every change from now on, within the write; return what ends that."""
+        listeners = self._kind(resource).listeners
+        listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in listeners:
+                listeners.remove(listener)
+
+        return unsubscribe
+
+    def changes_after(self, resource: Resource, version: int) -> Sequence[Change]:
+        """Return the logged changes that came after a resourceVersion, oldest first.
+
+        Raises:
+            StatusError: 410, the log does not reach back that far.
+        """
+        kind = self._kind(resource)
+        self._check_not_compacted(kind, version)
+        return [change for change in kind.log if change.stored.version > version]
+
+    def compact(self) -> None:
+        """Forget the past: older watches and continue tokens are answered 410 from now on."""
+        self._snapshots.clear()
+        self._compacted = self.version
+        for kind in self._kinds.values():
+            kind.log.clear()
+            kind.compacted = self.version
+
+    def stored_at(self, resource: Resource, version: int) -> Sequence[Stored]:
+        """Return the state of all objects as it was at a resourceVersion, by namespace and name.
+
+        Raises:
+            StatusError: 410, the log does not reach back that far.
+        """
+        kind = self._kind(resource)
+        self._check_not_compacted(kind, version)
+        if kind.changed <= version:
+            return self.stored(resource)
+        snapshot = self._snapshots.get((resource, version))
+        if snapshot is None:
+            undone = _undo(kind.by_key, self.changes_after(resource, version))
+            snapshot = self._snapshots[(resource, version)] = tuple(undone[key] for key in sorted(undone))
+            if len(self._snapshots) > _SNAPSHOTS:
+                self._snapshots.popitem(last=False)
+        return snapshot
+
+    def _check_not_compacted(self, kind: _Kind, version: int) -> None:
+        if version < kind.compacted:
+            raise statuses.expired(f"too old resource version: {version} ({self.version})")
+
+    def _kind(self, resource: Resource) -> _Kind:
+        kind = self._kinds.get(resource)
+        if kind is None:
+            kind = self._kinds[resource] = _Kind(self._log_length, self._compacted)
+        return kind
+
+    def _add(self, resource: Resource, obj: JsonObject) -> Stored:
+        metadata = dict(obj["metadata"])
+        if (metadata.get("namespace", ""), metadata["name"]) in self._kind(resource).by_key:
+            raise statuses.already_exists(resource, metadata["name"])
+        metadata.setdefault("uid", str(uuid.uuid4()))
+        metadata.setdefault("creationTimestamp", format_rfc3339(self._clock.now()))
+        if resource.counts_generation:
+            metadata["generation"] = 1
+        return self._put(resource, {**obj, "metadata": metadata}, None)
+
+    def _current(self, resource: Resource, obj: JsonObject) -> Stored:
+        metadata = obj["metadata"]
+        name = metadata["name"]
+        current = self.find(resource, metadata.get("namespace", ""), name)
+        if current is None:
+            raise statuses.not_found(resource, name)
+        if metadata.get("resourceVersion") not in (None, "", str(current.version)):
+            raise statuses.conflict(resource, name, statuses.MODIFIED)
+        if metadata.get("uid") not in (None, "", current.uid):
+            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {current.uid}"
+            raise statuses.conflict(resource, name, why)
+        return current
+
+    def _update(self, resource: Resource, current: Stored, old: JsonObject, new: JsonObject) -> JsonObject:
+        new = carry_over(resource, old, new)
+        if new == old:
+            return old
+        if "deletionTimestamp" in new["metadata"] and not is_held(new):
+            return self._remove(resource, current, new)
+        return self._put(resource, new, current).object()
+
+    def _remove(self, resource: Resource, current: Stored, obj: JsonObject) -> JsonObject:
+        self.version += 1
+        last = encode(resource, obj, self.version)
+        kind = self._kind(resource)
+        del kind.by_key[current.key]
+        self._record(kind, Change(ChangeType.DELETED, last, current))
+        return last.object()
+
+    def _put(self, resource: Resource, obj: JsonObject, previous: Stored | None) -> Stored:
+        self.version += 1
+        stored = encode(resource, obj, self.version)
+        kind = self._kind(resource)
+        kind.by_key[stored.key] = stored
+        self._record(kind, Change(ChangeType.MODIFIED if previous else ChangeType.ADDED, stored, previous))
+        return stored
+
+    def _record(self, kind: _Kind, change: Change) -> None:
+        kind.ordered = None
+        if len(kind.log) == self._log_length:
+            kind.compacted = kind.log[0].stored.version
+        kind.log.append(change)
+        kind.changed = change.stored.version
+        for listener in tuple(kind.listeners):
+            listener(change)
+
+
+def _undo(objects: dict[Key, Stored], changes: Sequence[Change]) -> dict[Key, Stored]:
+    undone = dict(objects)
+    for change in reversed(changes):
+        if change.previous is None:
+            del undone[change.stored.key]
+        else:
+            undone[change.stored.key] = change.previous
+    return undone
