@@ -1,0 +1,61 @@
+"""The ways to kube-apiserver: one client for each kubeconfig, opened when the program has begun to listen."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING
+
+from metrics_api.clock import Clock
+from metrics_api.errors import KubeUnreachableError
+
+if TYPE_CHECKING:
+    from metrics_api.kube.access import KubeAccess
+    from metrics_api.kube.client import KubeClient
+
+
+class Connections:
+    """Opens clients and closes them all.
+
+    Args:
+        clock: Time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._opened: dict[str, tuple[KubeAccess, KubeClient]] = {}
+
+    async def open(self, kubeconfig: str) -> tuple[KubeAccess, KubeClient]:
+        """Return credentials and client of a kubeconfig, the same for the same file; empty is in-cluster.
+
+        Raises:
+            KubeConfigError: there is no usable way.
+        """
+        if kubeconfig not in self._opened:
+            # The Kubernetes client takes a second of CPU to import: in a thread, so that probes are answered meanwhile.
+            await asyncio.to_thread(importlib.import_module, "metrics_api.kube.client")
+            from metrics_api.kube.client import KubeClient
+            from metrics_api.kube.config import load_access
+
+            access = await load_access(kubeconfig, clock=self._clock)
+            self._opened[kubeconfig] = access, KubeClient(access)
+        return self._opened[kubeconfig]
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for _, client in self._opened.values():
+            await client.close()
+        self._opened.clear()
+
+
+class LatePoster:
+    """Posts through a client that is not there from the beginning; until then there is no answer."""
+
+    def __init__(self) -> None:
+        self.client: KubeClient | None = None
+
+    async def post(self, path: str, body: bytes, *, timeout: float) -> bytes:  # noqa: ASYNC109 - the client's own bound
+        """Return the answer, or raise ``KubeError``."""
+        if self.client is None:
+            raise KubeUnreachableError("the connection to kube-apiserver is not open yet")
+        return await self.client.post(path, body, timeout=timeout)

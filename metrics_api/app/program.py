@@ -1,0 +1,166 @@
+"""The whole server, from its first socket to its orderly end.
+
+Listening comes first. Probes and discovery answer while the Kubernetes client is still being imported (a second of
+CPU, in a thread) and while kube-apiserver is away; only then do watching and scraping begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from metrics_api import __version__
+from metrics_api.api.app import build_api
+from metrics_api.api.probes import PING, Check, Probes
+from metrics_api.api.readiness import Readiness
+from metrics_api.app.admission import Admission, asks_for_certificates
+from metrics_api.app.collection import Collection
+from metrics_api.app.connections import Connections
+from metrics_api.clock import Clock, SystemClock
+from metrics_api.errors import MetricsApiError
+from metrics_api.serving.certificates import ServingPair, find_pair
+from metrics_api.serving.keeper import NamedPair, TlsKeeper
+from metrics_api.serving.listen import open_listener
+from metrics_api.serving.server import HttpsServer
+from metrics_api.settings.cipher_suites import openssl_names
+from metrics_api.settings.values import Settings
+from metrics_api.store.store import Store
+
+_log = logging.getLogger(__name__)
+_EXPIRY_PERIOD = 1.0
+_FILES_PERIOD = 60.0
+_NOT_SYNCED = "the lists of nodes and pods, or the authentication configuration, are not complete yet"
+
+
+class Program:
+    """Every part, joined.
+
+    Args:
+        settings: What the operator wants.
+        clock: Time.
+
+    Raises:
+        StartupError: the port is taken, or a certificate is not usable.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self.stopping = asyncio.Event()
+        """Set it to begin an orderly stop."""
+        self._store = Store(self._clock, resolution=settings.metric_resolution, max_age=settings.max_metric_age)
+        self._collection = Collection(settings, self._clock, self._store)
+        self._tls = _build_tls(settings)
+        self._admission = Admission(settings, self._clock, self._tls.trust)
+        self._server = self._build_server()
+
+    @property
+    def port(self) -> int:
+        """Return the port listened on."""
+        return self._server.port
+
+    async def run(self) -> None:
+        """Serve until ``stopping`` is set and what was under way has ended.
+
+        Raises:
+            KubeConfigError: there is no usable way to kube-apiserver; one that is merely away is waited for.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(self._server.run())
+                working = [group.create_task(each) for each in (self._work(), self._expire(), self._follow_files())]
+                await self.stopping.wait()
+                await self._stop(serving)
+                for task in working:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+
+    def reload(self) -> None:
+        """Read certificates, keys and authorities again that have changed."""
+        self._tls.reload_if_changed()
+        self._admission.refresh()
+
+    async def _stop(self, serving: asyncio.Task[None]) -> None:
+        """Be not ready first, so that readers go elsewhere; then drain."""
+        delay = self._settings.shutdown_delay_duration
+        _log.info("Stopping", extra={"fields": {"delay": delay, "port": self.port}})
+        await self._clock.sleep(delay)
+        self._server.stop()
+        await serving
+
+    def _build_server(self) -> HttpsServer:
+        settings = self._settings
+        address = str(settings.bind_address)
+        listener = open_listener(address, settings.secure_port, share_port=settings.permit_port_sharing)
+        port = listener.getsockname()[1]
+        _log.info("Listening", extra={"fields": {"address": address, "port": port}})
+        application = build_api(
+            self._store, self._probes(), version=__version__, gate=self._admission.gate, secure_port=port
+        )
+        return HttpsServer(application, listener, self._tls.context, drain=settings.request_timeout)
+
+    def _probes(self) -> Probes:
+        readiness = Readiness(
+            self._clock,
+            resolution=self._settings.metric_resolution,
+            served=lambda: (self._store.served_nodes, self._store.served_pods),
+            synced=self._has_synced,
+        )
+        synced: Check = ("metric-informer-sync", lambda: None if self._has_synced() else _NOT_SYNCED)
+        shutdown: Check = ("shutdown", lambda: "the process is stopping" if self.stopping.is_set() else None)
+        return Probes(
+            healthz=(PING,),
+            livez=(PING,),
+            readyz=(PING, ("metric-storage-ready", readiness.check), synced, shutdown),
+        )
+
+    def _has_synced(self) -> bool:
+        return self._collection.has_synced and self._admission.is_complete
+
+    async def _work(self) -> None:
+        connections = Connections(self._clock)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._admission.run(connections))
+                group.create_task(self._collection.run(connections))
+        finally:
+            await connections.close()
+
+    async def _expire(self) -> None:
+        """Let go of usage that has become too old."""
+        while True:
+            await self._clock.sleep(_EXPIRY_PERIOD)
+            self._store.expire()
+
+    async def _follow_files(self) -> None:
+        while True:
+            await self._clock.sleep(_FILES_PERIOD)
+            self.reload()
+
+
+def _build_tls(settings: Settings) -> TlsKeeper:
+    pair = find_pair(
+        settings.tls_cert_file, settings.tls_private_key_file, settings.cert_dir, str(settings.bind_address)
+    )
+    return TlsKeeper(
+        pair,
+        [
+            NamedPair.of(ServingPair.at(each.certificate_file, each.key_file), each.names)
+            for each in settings.tls_sni_cert_key
+        ],
+        minimum=settings.tls_min_version,
+        ciphers=openssl_names(settings.tls_cipher_suites),
+        ask_for_certificates=asks_for_certificates(settings),
+    )
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first of our own errors among the tasks', else the group: then it is a bug and wants its traceback."""
+    ours = errors.subgroup(MetricsApiError)
+    while isinstance(ours, BaseExceptionGroup):
+        found = ours.exceptions[0]
+        if not isinstance(found, BaseExceptionGroup):
+            return found
+        ours = found
+    return errors

@@ -1,0 +1,144 @@
+"""``metrics-api top``: what ``kubectl top`` prints, for any kubeconfig, where there is no kubectl."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from metrics_api.commands.columns import UNKNOWN, columns, mebibytes, millicores, percent
+from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows, served_version
+from metrics_api.errors import KubeError
+
+_CLEAR = "\x1b[H\x1b[2J"
+_DEFAULT_KUBECONFIG = "~/.kube/config"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_top(options))
+    except KubeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="metrics-api top", description="Show the resource usage of nodes or pods.")
+    parser.add_argument("kind", choices=("nodes", "node", "no", "pods", "pod", "po"), metavar="nodes|pods")
+    parser.add_argument("name", nargs="?", default="", help="one node or pod; all when left out")
+    parser.add_argument("-n", "--namespace", default="default", help="the pods' namespace (default: default)")
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="pods of all namespaces")
+    parser.add_argument("-l", "--selector", default="", help="only objects whose labels match, such as app=web")
+    parser.add_argument("--containers", action="store_true", help="one row a container")
+    parser.add_argument("--sort-by", choices=("cpu", "memory"), help="the busiest first")
+    parser.add_argument("--no-headers", action="store_true", help="print no header line")
+    parser.add_argument("-w", "--watch", action="store_true", help="print again and again until interrupted")
+    parser.add_argument("--interval", type=float, default=5.0, help="seconds between two prints with --watch")
+    parser.add_argument("--kubeconfig", default="", help="default: $KUBECONFIG, then ~/.kube/config, then in-cluster")
+    return parser
+
+
+async def _top(options: argparse.Namespace) -> int:
+    async with open_reader(find_kubeconfig(options.kubeconfig)) as kube:
+        while True:
+            text = await render(kube, options)
+            if not options.watch:
+                print(text)
+                return 0
+            print(f"{_CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
+            await asyncio.sleep(max(options.interval, 1.0))
+
+
+def find_kubeconfig(given: str) -> str:
+    """Return the kubeconfig to use, as kubectl finds it; empty means in-cluster."""
+    path = given or os.environ.get("KUBECONFIG", "")
+    if not path and (home := Path(_DEFAULT_KUBECONFIG).expanduser()).exists():
+        path = str(home)
+    return path
+
+
+@contextlib.asynccontextmanager
+async def open_reader(kubeconfig: str) -> AsyncIterator[KubeReader]:
+    """Connect to the cluster that a kubeconfig names; empty means in-cluster."""
+    from metrics_api.kube.client import KubeClient  # brings the kubernetes package: a second that --help need not wait
+    from metrics_api.kube.config import load_access
+
+    client = KubeClient(await load_access(kubeconfig))
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def render(kube: KubeReader, options: argparse.Namespace) -> str:
+    """Return the table that the options ask for.
+
+    Raises:
+        KubeError: there is no metrics API, no metrics yet, or no such object.
+    """
+    version = await served_version(kube)
+    if options.kind.startswith("no"):
+        nodes = await node_rows(kube, version, name=options.name, selector=options.selector)
+        if not any(row.cpu is not None for row in nodes):
+            raise KubeError("metrics not available yet")
+        return node_table(nodes, sort_by=options.sort_by, header=not options.no_headers)
+    namespace = "" if options.all_namespaces else options.namespace
+    pods = await pod_rows(kube, version, namespace=namespace, name=options.name, selector=options.selector)
+    if not pods:
+        return f"No resources found in {namespace} namespace." if namespace else "No resources found"
+    return pod_table(
+        pods,
+        with_namespace=options.all_namespaces,
+        containers=options.containers,
+        sort_by=options.sort_by,
+        header=not options.no_headers,
+    )
+
+
+def node_table(rows: Sequence[NodeRow], *, sort_by: str | None = None, header: bool = True) -> str:
+    """Return nodes as ``kubectl top nodes`` prints them; those without metrics come last, as ``<unknown>``."""
+    ordered = sorted(rows, key=lambda row: row.cpu is None)
+    if sort_by is not None:
+        ordered.sort(key=lambda row: -1 if row.cpu is None else (getattr(row, sort_by) or 0), reverse=True)
+    cells = [
+        (row.name, *([UNKNOWN] * 4))
+        if row.cpu is None or row.memory is None
+        else (
+            row.name,
+            millicores(row.cpu),
+            percent(row.cpu, row.allocatable_cpu),
+            mebibytes(row.memory),
+            percent(row.memory, row.allocatable_memory),
+        )
+        for row in ordered
+    ]
+    return columns(("NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)") if header else None, cells)
+
+
+def pod_table(
+    rows: Sequence[PodRow],
+    *,
+    with_namespace: bool,
+    containers: bool = False,
+    sort_by: str | None = None,
+    header: bool = True,
+) -> str:
+    """Return pods as ``kubectl top pods`` prints them, or their containers."""
+    ordered = list(rows)
+    if sort_by is not None:
+        ordered.sort(key=lambda row: int(getattr(row, sort_by)), reverse=True)
+    cells = []
+    for row in ordered:
+        place = (row.namespace,) if with_namespace else ()
+        if containers:
+            cells += [(*place, row.name, c.name, millicores(c.cpu), mebibytes(c.memory)) for c in row.containers]
+        else:
+            cells.append((*place, row.name, millicores(row.cpu), mebibytes(row.memory)))
+    names = ("NAMESPACE",) * with_namespace + (("POD", "NAME") if containers else ("NAME",))
+    return columns((*names, "CPU(cores)", "MEMORY(bytes)") if header else None, cells)

@@ -1,0 +1,49 @@
+"""Programs that the end-to-end tests start, and where they are found."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+from typing import NamedTuple
+
+TOOLS = Path(__file__).parents[2] / ".tools"
+
+
+class Finished(NamedTuple):
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def run(*command: str | Path, kubeconfig: Path | None = None, seconds: float = 60) -> Finished:
+    """Run a program to its end."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    if kubeconfig is not None:
+        # A home of its own: kubectl keeps discovery there for hours, by host and port.
+        environment |= {"KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment)
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+        raise
+    return Finished(process.returncode or 0, out.decode(), err.decode())
+
+
+async def metrics_api(*arguments: str, kubeconfig: Path | None = None, seconds: float = 60) -> Finished:
+    """Run ``metrics-api`` to its end."""
+    return await run(sys.executable, "-m", "metrics_api", *arguments, kubeconfig=kubeconfig, seconds=seconds)
+
+
+def kubectls() -> dict[str, str]:
+    """Return every kubectl that can be had here: the machine's own, and Debian's old one from ``make tools``."""
+    found = {"path": shutil.which("kubectl"), "debian": shutil.which("kubectl-debian", path=str(TOOLS))}
+    return {name: path for name, path in found.items() if path}
