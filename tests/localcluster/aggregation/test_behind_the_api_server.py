@@ -23,7 +23,7 @@ from tests.localcluster.aggregation.stand_in import GROUP, NAME, PATH, api_servi
 from tests.localcluster.aggregation.stand_in import NODES as NODES_PATH
 from tests.localcluster.aggregation.test_discovery import AGGREGATED, LEGACY, V2, aggregated
 from tests.localcluster.aggregation.test_openapi_v2 import MINIMAL
-from tests.localcluster.aggregation.test_openapi_v3 import DOCUMENT, KEY, ROOT
+from tests.localcluster.aggregation.test_openapi_v3 import DOCUMENT, KEY, ROOT, V3
 from tests.localcluster.conftest import Connect
 
 KUBECTL = shutil.which("kubectl") or ""
@@ -44,7 +44,7 @@ async def extension() -> AsyncIterator[ExtensionServer]:
         NODES_PATH: answer(200, LIST),
         "/openapi/v2": answer(200, MINIMAL),
         "/openapi/v3": answer(200, ROOT),
-        DOCUMENT: answer(200, {"openapi": "3.0.0"}),
+        DOCUMENT: answer(200, V3),
     }
     async with ExtensionServer(routes=dict(routes)) as running:
         yield running
@@ -169,7 +169,7 @@ async def test_openapi_is_served_and_the_documents_of_v3_are_the_extension_serve
     document = await admin.get(v3.json()["paths"][KEY]["serverRelativeURL"])
 
     assert v2.json()["paths"] == MINIMAL["paths"]
-    assert document.json() == {"openapi": "3.0.0"}
+    assert document.json() == V3
     assert extension.received[-1].user == "kubernetes-admin"
 
 

@@ -18,6 +18,7 @@ DATA = Path(__file__).parents[2] / "data" / "metrics-server"
 KEY = f"apis/{GROUP}/v1beta1"
 DOCUMENT = f"/openapi/v3/{KEY}"
 ROOT: JsonObject = json.loads((DATA / "minimal-openapi-v3-root.json").read_bytes())
+V3: JsonObject = json.loads((DATA / "minimal-openapi-v3-gv.json").read_bytes())
 SWAGGER: JsonObject = json.loads((DATA / "minimal-openapi-v2.json").read_bytes())
 
 
@@ -60,7 +61,7 @@ async def test_every_key_of_the_root_is_listed_and_its_document_is_proxied_for_t
     theirs = json.loads((DATA / "openapiv3-root.json").read_bytes())
     async with ExtensionServer() as extension, running(controllers=True) as stand_in:
         serve(extension, answer(200, theirs))
-        extension.routes[DOCUMENT] = answer(200, {"openapi": "3.0.0"})
+        extension.routes[DOCUMENT] = answer(200, V3)
         stand_in.register(extension.port)
         before = await stand_in.client.get(DOCUMENT)
         await polled(stand_in, extension)
@@ -71,7 +72,7 @@ async def test_every_key_of_the_root_is_listed_and_its_document_is_proxied_for_t
         assert stand_in.aggregator.claims("/openapi/v3/version")
         assert not stand_in.aggregator.claims("/openapi/v3/apis/apps/v1")
         assert not stand_in.aggregator.claims("/openapi/v3")
-    assert (before.status_code, response.json()) == (418, {"openapi": "3.0.0"})
+    assert (before.status_code, response.json()) == (418, V3)
     received = extension.received[-1]
     assert received.target == f"{DOCUMENT}?hash=ABC"
     assert (received.values("x-remote-user"), received.values("x-remote-group")) == (["alice"], ["devs"])
