@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics_api.errors import SelectorError
+from metrics_api.gotext import quote
 from metrics_api.selectors import (
     FieldRequirement,
     LabelRequirement,
     parse_field_selector,
     parse_label_selector,
-    quote,
 )
 
 _CASES = json.loads((Path(__file__).parent / "data/metrics-server/selector-cases.json").read_text())

@@ -1,0 +1,36 @@
+"""Run every benchmark, each in a process of its own, and print what they print."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+
+import metrics_api
+
+BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
+    "benchmarks.routes": ([], []),
+    "benchmarks.decode": ([], ["--rounds", "5"]),
+    "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
+    "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
+}
+"""Module -> its arguments in full, and for a quick run."""
+
+
+def main() -> int:
+    """Run them; return the number of those that failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small clusters and few rounds")
+    options = parser.parse_args()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"metrics-api {metrics_api.__version__}, {python}, {platform.machine()}, {platform.system()}")
+    failed = 0
+    for module, (full, quick) in BENCHMARKS.items():
+        print(f"\n== {module}", flush=True)
+        failed += subprocess.run([sys.executable, "-m", module, *(quick if options.quick else full)]).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
