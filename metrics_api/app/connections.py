@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from metrics_api.clock import Clock
@@ -12,6 +13,9 @@ from metrics_api.errors import KubeUnreachableError
 if TYPE_CHECKING:
     from metrics_api.kube.access import KubeAccess
     from metrics_api.kube.client import KubeClient
+
+
+_IMPORTING_SWITCH_INTERVAL = 0.0005
 
 
 class Connections:
@@ -32,8 +36,7 @@ class Connections:
             KubeConfigError: there is no usable way.
         """
         if kubeconfig not in self._opened:
-            # The Kubernetes client takes a second of CPU to import: in a thread, so that probes are answered meanwhile.
-            await asyncio.to_thread(importlib.import_module, "metrics_api.kube.client")
+            await asyncio.to_thread(_import_client)
             from metrics_api.kube.client import KubeClient
             from metrics_api.kube.config import load_access
 
@@ -46,6 +49,20 @@ class Connections:
         for _, client in self._opened.values():
             await client.close()
         self._opened.clear()
+
+
+def _import_client() -> None:
+    """Import the Kubernetes client: a second of CPU, so in a thread, and one that often gives way to the event loop.
+
+    At a tenth of a core the loop would otherwise get its turn too seldom to answer a probe within a second.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_IMPORTING_SWITCH_INTERVAL)
+    try:
+        importlib.import_module("metrics_api.kube.client")
+        importlib.import_module("kubernetes.aio.client")
+    finally:
+        sys.setswitchinterval(usual)
 
 
 class LatePoster:
