@@ -54,6 +54,7 @@ class Population:
         )
         self._applications: list[Workload] = []
         self._pod_count = 0
+        self._suffixes: set[tuple[str, str]] = set()  # of a workload's uid, given out
         self._replicas: Counter[str] = Counter()  # a StatefulSet's uid -> how many names it has given out
 
     @property
@@ -213,15 +214,22 @@ class Population:
             curve, draw_memory_curve(rng, memory), startup=900_000_000, started=started, epoch=self._epoch
         )
 
+    def _with_suffix(self, prefix: str, workload: Workload) -> str:
+        """Return a name nobody had: among a thousand of one DaemonSet two draw the same suffix now and then."""
+        while (key := (workload.uid, draw_suffix(self._rng, 5))) in self._suffixes:
+            pass
+        self._suffixes.add(key)
+        return f"{prefix}-{key[1]}"
+
     def _pod_name(self, workload: Workload, node: FleetNode) -> str:
         match workload.kind:
             case WorkloadKind.DEPLOYMENT:
-                return f"{workload.name}-{workload.template_hash}-{draw_suffix(self._rng, 5)}"
+                return self._with_suffix(f"{workload.name}-{workload.template_hash}", workload)
             case WorkloadKind.STATEFUL_SET:
                 self._replicas[workload.uid] += 1
                 return f"{workload.name}-{self._replicas[workload.uid] - 1}"
             case WorkloadKind.DAEMON_SET:
-                return f"{workload.name}-{draw_suffix(self._rng, 5)}"
+                return self._with_suffix(workload.name, workload)
             case WorkloadKind.STATIC:
                 return f"{workload.name}-{node.name}"
 

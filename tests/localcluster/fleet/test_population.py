@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from metrics_api.localcluster.fleet.inventory import ContainerKind, FleetNode, FleetPod, WorkloadKind
+from metrics_api.localcluster.fleet.population import Population
 from tests.localcluster.fleet.nodes import EPOCH, draw_nodes
 
 
@@ -92,3 +93,10 @@ def test_a_name_that_is_taken_on_the_node_is_refused() -> None:
 
     with pytest.raises(ValueError, match="already"):
         node.place(pod)
+
+
+def test_no_two_pods_of_a_large_fleet_have_the_same_name() -> None:
+    population = Population(seed=1, epoch=0.0)
+    keys = [key for node in population.populate(3000, 2) for key in node.pods]
+
+    assert len(set(keys)) == 6000
