@@ -1,7 +1,9 @@
 """What one request costs in the application alone: no socket, no TLS, no store.
 
 ``python -m benchmarks.routes [--json]``. The view is made once from a seed; each route is called for about a second of
-CPU, in five rounds of which the fastest counts, for the machine is shared.
+CPU, in five rounds of which the fastest counts, for the machine is shared. Requests are as the HPA controller's: they
+ask for protobuf and for gzip. Whole lists are snapshots, made once a second; ``benchmarks.formats`` has what making one
+costs, and the other formats.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 from starlette.types import Message, Scope
 
 from metrics_api.api.app import MetricsAPI, build_api
 from metrics_api.api.probes import PING, Probes
 from metrics_api.model import ContainerUsage, Row, Usage
+from metrics_api.quantity import format_cpu, format_memory
+from metrics_api.timetext import format_duration, format_rfc3339
 
 _ROUNDS = 5
 _ROUND_SECONDS = 0.2
@@ -26,8 +31,8 @@ _NODES = 1000
 _PODS_PER_NAMESPACE = 300
 _PODS_PER_APP = 15
 _NAMESPACES = 100
-_GROUP = "/apis/metrics.k8s.io/v1beta1"
-_HEADERS = [
+V1BETA1 = "/apis/metrics.k8s.io/v1beta1"
+HEADERS = [
     (b"host", b"10.0.0.1:443"),
     (b"user-agent", b"kube-controller-manager/v1.36.0 (linux/amd64) kubernetes/0 /horizontal-pod-autoscaler"),
     (b"accept", b"application/vnd.kubernetes.protobuf, */*"),
@@ -83,33 +88,40 @@ class FixedView:
         return self._all_pods if namespace is None else self._namespaces[namespace]
 
 
-def _row(namespace: str, name: str, labels: dict[str, str], rest: dict[str, object]) -> Row:
+_TIMESTAMP, _CREATED, _WINDOW = 1_767_225_620.0, 1_767_225_630.0, 15.034
+
+
+def _row(namespace: str, name: str, labels: dict[str, str], chance: random.Random) -> Row:
+    one = ContainerUsage(
+        "app" if namespace else "", chance.randrange(10**6, 10**9), chance.randrange(10**4, 10**6) << 10
+    )
     metadata: dict[str, object] = {"name": name}
     if namespace:
         metadata["namespace"] = namespace
-    metadata |= {"creationTimestamp": "2026-01-01T00:00:30Z", "labels": labels}
-    document = {"metadata": metadata, "timestamp": "2026-01-01T00:00:20Z", "window": "15.034s", **rest}
-    usage = Usage(1_767_225_620.0, 15.034, (ContainerUsage("app", 1, 1),))
+    metadata |= {"creationTimestamp": format_rfc3339(_CREATED), "labels": labels}
+    quantities = {"cpu": format_cpu(one.cpu), "memory": format_memory(one.memory)}
+    document = {
+        "metadata": metadata,
+        "timestamp": format_rfc3339(_TIMESTAMP),
+        "window": format_duration(_WINDOW),
+        **({"containers": [{"name": one.name, "usage": quantities}]} if namespace else {"usage": quantities}),
+    }
     item = json.dumps(document, separators=(",", ":")).encode()
-    return Row(namespace, name, labels, usage, 1_767_225_630.0, item)
-
-
-def _usage(chance: random.Random) -> dict[str, str]:
-    return {"cpu": f"{chance.randrange(10**6, 10**9)}n", "memory": f"{chance.randrange(10**4, 10**6)}Ki"}
+    return Row(namespace, name, labels, Usage(_TIMESTAMP, _WINDOW, (one,)), _CREATED, item)
 
 
 def _node(name: str, chance: random.Random) -> Row:
     labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "topology.kubernetes.io/zone": "a"}
-    return _row("", name, labels, {"usage": _usage(chance)})
+    return _row("", name, labels, chance)
 
 
 def _pod(namespace: str, index: int, chance: random.Random) -> Row:
     app = f"app-{index // _PODS_PER_APP:02}"
-    labels = {"app": app, "pod-template-hash": f"{chance.randrange(16**9):09x}"}
-    return _row(namespace, f"{app}-{index:03}", labels, {"containers": [{"name": "app", "usage": _usage(chance)}]})
+    labels = {"app": app, "pod-template-hash": f"{crc32(f'{namespace}/{app}'.encode()):09x}"}
+    return _row(namespace, f"{app}-{index:03}", labels, chance)
 
 
-class _Sink:
+class Sink:
     """Takes a response and remembers its status and length."""
 
     def __init__(self) -> None:
@@ -117,17 +129,20 @@ class _Sink:
         self.length = 0
 
     async def send(self, message: Message) -> None:
+        """Take a part of the response."""
         if message["type"] == "http.response.start":
             self.code = message["status"]
         else:
             self.length += len(message.get("body", b""))
 
 
-async def _receive() -> Message:
+async def no_body() -> Message:
+    """Stand for a request without a body."""
     raise RuntimeError("no request body is to be read")
 
 
-def _scope(path: str, query: str) -> Scope:
+def request_scope(path: str, query: str, headers: Sequence[tuple[bytes, bytes]] = HEADERS) -> Scope:
+    """Return the scope of a GET."""
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -138,7 +153,7 @@ def _scope(path: str, query: str) -> Scope:
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": _HEADERS,
+        "headers": list(headers),
         "client": ("10.0.0.2", 40000),
         "server": ("10.0.0.1", 443),
         "state": {},
@@ -146,27 +161,27 @@ def _scope(path: str, query: str) -> Scope:
 
 
 ROUTES: Mapping[str, tuple[str, str]] = {
-    "one pod": (f"{_GROUP}/namespaces/namespace-042/pods/app-07-110", ""),
-    "HPA: selector, 15 of 300 pods": (f"{_GROUP}/namespaces/namespace-042/pods", "labelSelector=app%3Dapp-07"),
-    "all nodes (1,000)": (f"{_GROUP}/nodes", ""),
-    "all pods (30,000)": (f"{_GROUP}/pods", ""),
-    "selector over all pods, 1,500 of 30,000": (f"{_GROUP}/pods", "labelSelector=app%3Dapp-07"),
-    "discovery of a version": (_GROUP, ""),
+    "one pod": (f"{V1BETA1}/namespaces/namespace-042/pods/app-07-110", ""),
+    "HPA: selector, 15 of 300 pods": (f"{V1BETA1}/namespaces/namespace-042/pods", "labelSelector=app%3Dapp-07"),
+    "all nodes (1,000)": (f"{V1BETA1}/nodes", ""),
+    "all pods (30,000)": (f"{V1BETA1}/pods", ""),
+    "selector over all pods, 1,500 of 30,000": (f"{V1BETA1}/pods", "labelSelector=app%3Dapp-07"),
+    "discovery of a version": (V1BETA1, ""),
     "/livez": ("/livez", ""),
 }
 
 
 async def _measure(api: MetricsAPI, path: str, query: str) -> tuple[float, int]:
     """Return the seconds of CPU that one request takes, and the bytes of its body."""
-    scope = _scope(path, query)
+    scope = request_scope(path, query)
     best = float("inf")
     length = 0
     for _ in range(_ROUNDS):
         calls = 0
         start = time.process_time()
         while (spent := time.process_time() - start) < _ROUND_SECONDS:
-            sink = _Sink()
-            await api(dict(scope), _receive, sink.send)
+            sink = Sink()
+            await api(dict(scope), no_body, sink.send)
             calls += 1
             length = sink.length
             if sink.code != 200:

@@ -15,15 +15,21 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from metrics_api.api import encoding, routes
+from metrics_api.api import routes
+from metrics_api.api.answers import Answers
 from metrics_api.api.discovery import Discovery
+from metrics_api.api.errordocument import encode_error
 from metrics_api.api.group import GROUP
+from metrics_api.api.negotiation import check_transform, resource_format
+from metrics_api.api.openapi import OpenAPI
 from metrics_api.api.probes import Endpoint, Probes
-from metrics_api.api.reply import JSON, NOSNIFF, TEXT, Reply
+from metrics_api.api.reply import NOSNIFF, TEXT, Reply
+from metrics_api.api.requestheaders import read_headers
 from metrics_api.api.requestinfo import RequestInfo, parse_request
-from metrics_api.api.resources import MetricsView, Resources
-from metrics_api.api.status import encode_status, internal_error, method_not_allowed, path_not_found
+from metrics_api.api.resources import MetricsView, Resources, resource_of
+from metrics_api.api.status import internal_error, method_not_allowed, path_not_found
 from metrics_api.api.version import version_info
+from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import KubeError, StatusError
 from metrics_api.gotext import quote
 
@@ -47,7 +53,7 @@ class Gate(Protocol):
 class MetricsAPI(FastAPI):
     """The ASGI application; ``build_api`` makes it."""
 
-    def __init__(self, view: MetricsView, gate: Gate | None) -> None:
+    def __init__(self, view: MetricsView, gate: Gate | None, clock: Clock) -> None:
         super().__init__(
             title="metrics-api",
             openapi_url=None,
@@ -58,6 +64,7 @@ class MetricsAPI(FastAPI):
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         )
         self._resources = Resources(view)
+        self._answers = Answers(clock)
         self._gate = gate
         self.add_exception_handler(HTTPException, _refuse)
         self.add_exception_handler(StatusError, _answer_error)
@@ -87,17 +94,31 @@ class MetricsAPI(FastAPI):
         if self._gate is not None:
             await self._gate(scope, request)
         if request.group == GROUP:
-            found = await self._resources.find(scope["method"], request, query_string)
-            await reply.chunks(JSON, encoding.encode_json(found))
+            await self._answer_resource(scope["method"], request, query_string, reply)
             return
         path = scope["path"]
         if len(path) > 1 and path.endswith("/"):  # answered without the slash, as by kube-apiserver
             scope = {**scope, "path": path.rstrip("/") or "/"}
         await super().__call__(scope, receive, reply.forward)
 
+    async def _answer_resource(self, method: str, request: RequestInfo, query_string: bytes, reply: Reply) -> None:
+        resource = resource_of(method, request)
+        headers = reply.request_headers
+        wanted = resource_format(headers, query_string, is_list=request.verb != "get")
+        found = await self._resources.find(resource, request, query_string)
+        if wanted.kind:
+            wanted = check_transform(wanted, resource, query_string, is_list=found.is_list)
+        await reply.document(await self._answers.body(found, wanted, headers.get(b"accept-encoding", b"")))
+
 
 def build_api(
-    view: MetricsView, probes: Probes, *, version: str, gate: Gate | None = None, secure_port: int = 443
+    view: MetricsView,
+    probes: Probes,
+    *,
+    version: str,
+    gate: Gate | None = None,
+    secure_port: int = 443,
+    clock: Clock | None = None,
 ) -> MetricsAPI:
     """Return the application.
 
@@ -107,9 +128,12 @@ def build_api(
         version: Ours, such as ``0.1.0``.
         gate: Who may pass; ``None`` lets everyone pass.
         secure_port: What the legacy discovery names as our address.
+        clock: Time; the machine's when ``None``.
     """
-    api = MetricsAPI(view, gate)
+    clock = clock or SystemClock()
+    api = MetricsAPI(view, gate, clock)
     routes.add_discovery(api, Discovery(secure_port))
+    routes.add_openapi(api, OpenAPI(version, clock))
     for name, checks in probes._asdict().items():
         routes.add_probe(api, Endpoint(name, checks))
     routes.add_version(api, version_info(version))
@@ -139,9 +163,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
     return routes.index_document(request.app, 404)
 
 
-async def _answer_error(_: Request, error: Exception) -> Response:
+async def _answer_error(request: Request, error: Exception) -> Response:
     known = error if isinstance(error, StatusError) else internal_error()
-    return Response(encode_status(known), known.code, media_type="application/json")
+    scope = request.scope
+    media_type, body = encode_error(known, read_headers(scope["headers"]), scope["query_string"])
+    return Response(body, known.code, {"Content-Type": media_type})
 
 
 async def _answer_fault(request: Request, _: Exception) -> Response:

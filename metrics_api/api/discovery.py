@@ -11,13 +11,15 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
-from metrics_api.api.accept import parse_accept
+from metrics_api.api.accept import MediaRange, parse_accept
+from metrics_api.api.formats import json_text
+from metrics_api.api.formats.documents import encode_document
+from metrics_api.api.formats.format import JSON, PROTOBUF, YAML, Format
 from metrics_api.api.group import GROUP, RESOURCES, VERBS, VERSIONS, Resource
-from metrics_api.api.status import not_acceptable
+from metrics_api.api.negotiation import document_format, plain_format
+from metrics_api.api.requestheaders import RequestHeaders
 
-_JSON = "application/json"
+_FORMATS = (Format(JSON), Format(JSON, pretty=True), Format(YAML), Format(PROTOBUF))
 _AGGREGATED_GROUP = "apidiscovery.k8s.io"
 _AGGREGATED_KIND = "APIGroupDiscoveryList"
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
@@ -41,58 +43,51 @@ class Discovery:
     """
 
     def __init__(self, secure_port: int = 443) -> None:
-        self._legacy = _document(_group_list(secure_port))
+        self._legacy = _forms(_group_list(secure_port))
         self._aggregated = {version: _aggregated_document(version) for version in _AGGREGATED_VERSIONS}
-        self._group = _document({"kind": "APIGroup", "apiVersion": "v1", **_group()})
-        self._versions = {version: _document(_resource_list(version)) for version in VERSIONS}
+        self._group = _forms({"kind": "APIGroup", "apiVersion": "v1", **_group()})
+        self._versions = {version: _forms(_resource_list(version)) for version in VERSIONS}
 
-    def groups(self, accept: str) -> Document:
-        """Return ``/apis`` in the form the client likes best.
-
-        Args:
-            accept: The ``Accept`` header, empty for none.
+    def groups(self, headers: RequestHeaders, query_string: bytes) -> Document:
+        """Return ``/apis`` in the form the client likes best: the aggregated one, in JSON only, or the legacy one.
 
         Raises:
             StatusError: 406 when it accepts no form there is.
         """
-        for wanted in parse_accept(accept):
-            if not wanted.includes(_JSON):
-                continue
-            if "as" not in wanted.parameters:
-                return self._legacy
-            is_aggregated = (
-                wanted.parameters["as"] == _AGGREGATED_KIND and wanted.parameters.get("g") == _AGGREGATED_GROUP
-            )
-            document = self._aggregated.get(wanted.parameters.get("v", ""))
-            if is_aggregated and document is not None:
-                return document
-        raise not_acceptable([_JSON])
+        for clause in parse_accept(headers.get(b"accept", b"").decode("latin-1")):
+            aggregated = self._aggregated_by(clause)
+            if aggregated is not None:
+                return aggregated
+            if plain_format(clause) is not None:
+                break
+        return self._legacy[document_format(headers, query_string)]
 
-    def group(self, accept: str) -> Document:
+    def group(self, headers: RequestHeaders, query_string: bytes) -> Document:
         """Return ``/apis/metrics.k8s.io``.
 
         Raises:
-            StatusError: 406 when the client does not accept JSON.
+            StatusError: 406 when the client accepts no form there is.
         """
-        return _accepted(self._group, accept)
+        return self._group[document_format(headers, query_string)]
 
-    def version(self, version: str, accept: str) -> Document:
+    def version(self, version: str, headers: RequestHeaders, query_string: bytes) -> Document:
         """Return ``/apis/metrics.k8s.io/<version>`` for one of ``VERSIONS``.
 
         Raises:
-            StatusError: 406 when the client does not accept JSON.
+            StatusError: 406 when the client accepts no form there is.
         """
-        return _accepted(self._versions[version], accept)
+        return self._versions[version][document_format(headers, query_string)]
+
+    def _aggregated_by(self, clause: MediaRange) -> Document | None:
+        """Return the aggregated document that a clause asks for, ``None`` when it asks for something else."""
+        wanted = clause.parameters
+        if not clause.includes(JSON) or wanted.get("as") != _AGGREGATED_KIND or wanted.get("g") != _AGGREGATED_GROUP:
+            return None
+        return self._aggregated.get(wanted.get("v", ""))
 
 
-def _accepted(document: Document, accept: str) -> Document:
-    if not any(wanted.includes(_JSON) and "as" not in wanted.parameters for wanted in parse_accept(accept)):
-        raise not_acceptable([_JSON])
-    return document
-
-
-def _document(value: dict[str, Any]) -> Document:
-    return Document(_JSON, orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+def _forms(value: dict[str, Any]) -> dict[Format, Document]:
+    return {each: Document(each.media_type, encode_document(value, each)) for each in _FORMATS}
 
 
 def _group_version(version: str) -> dict[str, str]:
@@ -139,8 +134,8 @@ def _aggregated_document(discovery_version: str) -> Document:
         "metadata": {},
         "items": [{"metadata": {"name": GROUP}, "versions": [_discovered_version(version) for version in VERSIONS]}],
     }
-    body = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
-    content_type = f"{_JSON};g={_AGGREGATED_GROUP};v={discovery_version};as={_AGGREGATED_KIND}"
+    body = json_text.compact(value)
+    content_type = f"{JSON};g={_AGGREGATED_GROUP};v={discovery_version};as={_AGGREGATED_KIND}"
     return Document(content_type, body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
 
 

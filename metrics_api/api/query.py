@@ -1,4 +1,4 @@
-"""Query strings as a mapping, remembered: an HPA sends the same one every fifteen seconds."""
+"""Query strings as a mapping, remembered, as what else clients send again and again: an HPA does every 15 s."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LONGEST_BYTES = 2048
 
 
 def remember(parse: Callable[[bytes], _T]) -> Callable[[bytes], _T]:
-    """Keep the results of ``parse`` for the last thousand query strings of reasonable length; errors are not kept."""
+    """Keep the results of ``parse`` for the last thousand texts of reasonable length; errors are not kept."""
     remembered = lru_cache(_REMEMBERED)(parse)
 
     @wraps(parse)
-    def parse_or_recall(query_string: bytes) -> _T:
-        return remembered(query_string) if len(query_string) <= _LONGEST_BYTES else parse(query_string)
+    def parse_or_recall(text: bytes) -> _T:
+        return remembered(text) if len(text) <= _LONGEST_BYTES else parse(text)
 
     return parse_or_recall
 

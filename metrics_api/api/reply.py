@@ -6,17 +6,19 @@ import asyncio
 import os
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from starlette.types import Message, Scope, Send
 
-from metrics_api.api.status import encode_status
+from metrics_api.api.body import Body
+from metrics_api.api.errordocument import encode_error
+from metrics_api.api.requestheaders import RequestHeaders, read_headers
 from metrics_api.errors import StatusError
 
-JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 _NO_CACHE = (b"cache-control", b"no-cache, private")
+_GZIPPED = ((b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
 _AUDIT_ID = re.compile(rb"[!-~]{1,64}")
 
 Header = tuple[bytes, bytes]
@@ -30,11 +32,13 @@ class Reply:
         send: Where messages go.
     """
 
-    __slots__ = ("_audit_id", "_send", "started")
+    __slots__ = ("_audit_id", "_query_string", "_send", "request_headers", "started")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
-        self._audit_id = _audit_id(scope["headers"])
+        self._query_string: bytes = scope["query_string"]
+        self.request_headers: RequestHeaders = read_headers(scope["headers"])
+        self._audit_id = _audit_id(self.request_headers)
         self.started = False
         """Whether the client has been sent a status."""
 
@@ -49,16 +53,14 @@ class Reply:
         await self._start(code, content_type, (length, *headers))
         await self._send({"type": "http.response.body", "body": body})
 
-    async def chunks(self, content_type: bytes, chunks: Sequence[bytes] | Iterator[bytes]) -> None:
-        """Send a 200 whose body comes in pieces, waiting for the client and giving way to other requests in between.
-
-        A sequence holds a single piece and is sent with its length.
-        """
-        if isinstance(chunks, Sequence):
-            await self.body(200, content_type, chunks[0])
+    async def document(self, body: Body) -> None:
+        """Send a 200, waiting for the client and giving way to other requests between the chunks of a long body."""
+        length = (b"content-length", b"%d" % body.length)
+        await self._start(200, body.content_type, (length, *_GZIPPED) if body.is_gzipped else (length,))
+        if isinstance(body.content, bytes):
+            await self._send({"type": "http.response.body", "body": body.content})
             return
-        await self._start(200, content_type, ())
-        for chunk in chunks:
+        for chunk in body.content:
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
             await asyncio.sleep(0)
         await self._send({"type": "http.response.body", "body": b""})
@@ -70,7 +72,8 @@ class Reply:
             headers.append(NOSNIFF)
         if error.retry_after is not None:
             headers.append((b"retry-after", b"%d" % error.retry_after))
-        await self.body(error.code, JSON, encode_status(error), headers)
+        media_type, body = encode_error(error, self.request_headers, self._query_string)
+        await self.body(error.code, media_type.encode(), body, headers)
 
     async def forward(self, message: Message) -> None:
         """Pass on a message of an application that knows nothing of this class, adding what is common to all."""
@@ -88,9 +91,9 @@ class Reply:
         await self._send({"type": "http.response.start", "status": code, "headers": [*common, *headers]})
 
 
-def _audit_id(headers: Iterable[Header]) -> bytes:
+def _audit_id(headers: RequestHeaders) -> bytes:
     """Return the request's Audit-Id, or a new one when it has none that can be echoed."""
-    for name, value in headers:
-        if name == b"audit-id" and _AUDIT_ID.fullmatch(value):
-            return value
+    given = headers.get(b"audit-id")
+    if given is not None and _AUDIT_ID.fullmatch(given):
+        return given
     return str(uuid.UUID(bytes=os.urandom(16), version=4)).encode()

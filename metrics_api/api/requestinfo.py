@@ -6,6 +6,8 @@ Both read the same value, so nothing can be answered under another name than it 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from metrics_api.api.query import Query, flag, parse_query
@@ -14,6 +16,9 @@ from metrics_api.selectors import parse_field_selector
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_REMEMBERED = 4096
+_LONGEST = 1024
+"""Characters of path and query; what is longer is not remembered."""
 
 
 class RequestInfo(msgspec.Struct, frozen=True, gc=False):
@@ -33,16 +38,24 @@ class RequestInfo(msgspec.Struct, frozen=True, gc=False):
     name: str = ""
     """From the path; for a list also from ``fieldSelector=metadata.name=…``, as RBAC by name wants it."""
     subresource: str = ""
+    depth: int = 0
+    """How many parts the path has between slashes."""
 
 
 def parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
-    """Return what a request asks for.
+    """Return what a request asks for; remembered, for controllers ask for the same every few seconds.
 
     Args:
         method: In upper case.
         path: Decoded.
         query_string: As it came.
     """
+    if len(path) + len(query_string) > _LONGEST:
+        return _parse_request(method, path, query_string)
+    return _remembered(method, path, query_string)
+
+
+def _parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
     parts = path.strip("/").split("/")
     if len(parts) < 4 or parts[0] != "apis":
         return RequestInfo(method.lower(), path)
@@ -58,7 +71,10 @@ def parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
     subresource = rest[2] if len(rest) > 2 else ""
     if not name:
         verb, name = _of_collection(verb, parse_query(query_string))
-    return RequestInfo(verb, path, True, group, version, namespace, resource, name, subresource)
+    return RequestInfo(verb, path, True, group, version, namespace, resource, name, subresource, len(parts))
+
+
+_remembered = lru_cache(_REMEMBERED)(_parse_request)
 
 
 def _of_collection(verb: str, query: Query) -> tuple[str, str]:

@@ -1,9 +1,11 @@
-"""NodeMetrics and PodMetrics: which rows a request means. How they are written is ``encoding``'s business."""
+"""NodeMetrics and PodMetrics: which rows a request means. How they are written is the business of ``answers``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from metrics_api.api.group import NODES, PODS, RESOURCES, VERSIONS, Resource
 from metrics_api.api.listoptions import check_get_options, parse_list_options
@@ -20,13 +22,13 @@ from metrics_api.api.status import (
 )
 from metrics_api.model import Row
 
-_SLASHES: dict[tuple[bool, bool], tuple[int, ...]] = {
-    (False, False): (3, 4),  # /apis/<group>/<version>/nodes[/<name>]
+_DEPTHS: dict[tuple[bool, bool], tuple[int, ...]] = {
+    (False, False): (4, 5),  # /apis/<group>/<version>/nodes[/<name>]
     (False, True): (),
-    (True, False): (3,),  # …/pods: the pods of all namespaces can be listed, not named
-    (True, True): (5, 6),  # …/namespaces/<namespace>/pods[/<name>]
+    (True, False): (4,),  # …/pods: the pods of all namespaces can be listed, not named
+    (True, True): (6, 7),  # …/namespaces/<namespace>/pods[/<name>]
 }
-"""(the resource is namespaced, the path has a namespace) -> how many slashes the paths have that exist."""
+"""(the resource is namespaced, the path has a namespace) -> how many parts the paths have that exist."""
 
 
 class MetricsView(Protocol):
@@ -61,7 +63,7 @@ class MetricsView(Protocol):
         ...
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """The answer to a request, before it has a format."""
 
     resource: Resource
@@ -69,6 +71,10 @@ class Found(NamedTuple):
     rows: Sequence[Row]
     is_list: bool
     """Otherwise there is exactly one row, the object itself."""
+    namespace: str = ""
+    """The one that is asked for; empty for nodes and for all namespaces."""
+    is_whole: bool = False
+    """Whether it is a list without a selector."""
 
 
 class Resources:
@@ -82,15 +88,17 @@ class Resources:
         self._view = view
         self._selections = Selections()
 
-    async def find(self, method: str, request: RequestInfo, query_string: bytes) -> Found:
+    async def find(self, resource: Resource, request: RequestInfo, query_string: bytes) -> Found:
         """Return the answer to a request.
 
+        Args:
+            resource: From ``resource_of``.
+            request: What is asked for.
+            query_string: As it came.
+
         Raises:
-            StatusError: the path, the method or a parameter is wrong, or there is no such object.
+            StatusError: a parameter is wrong, or there is no such object.
         """
-        resource = _resource_of(request)
-        if method != "GET":
-            raise method_not_allowed()
         if request.verb == "get":
             check_get_options(query_string)
             row = _get(self._view, resource, request.namespace, request.name)
@@ -101,16 +109,29 @@ class Resources:
         rows = self._view.nodes() if resource is NODES else self._view.pods(request.namespace or None)
         if not options.selects_all:
             rows = await self._selections.select(rows, request.namespace, query_string, options)
-        return Found(resource, request.version, rows, is_list=True)
+        return Found(
+            resource,
+            request.version,
+            rows,
+            is_list=True,
+            namespace=request.namespace,
+            is_whole=options.selects_all,
+        )
 
 
-def _resource_of(request: RequestInfo) -> Resource:
-    """Return the resource a path names, of whatever method; a path that is not one of ours is not found."""
+def resource_of(method: str, request: RequestInfo) -> Resource:
+    """Return the resource that a request is for.
+
+    Raises:
+        StatusError: 404 when the path, whatever the method, is none of ours; 405 for another method than GET.
+    """
     resource = RESOURCES.get(request.resource)
     if resource is None or request.version not in VERSIONS:
         raise path_not_found()
-    if request.path.strip("/").count("/") not in _SLASHES[resource.namespaced, bool(request.namespace)]:
+    if request.depth not in _DEPTHS[resource.namespaced, bool(request.namespace)]:
         raise path_not_found()
+    if method != "GET":
+        raise method_not_allowed()
     return resource
 
 

@@ -1,4 +1,4 @@
-"""The paths that FastAPI keeps: discovery, probes, ``/version`` and the index."""
+"""The paths that FastAPI keeps: discovery, OpenAPI, probes, ``/version`` and the index."""
 
 from __future__ import annotations
 
@@ -11,27 +11,50 @@ from starlette.routing import Route
 
 from metrics_api.api.discovery import Discovery, Document
 from metrics_api.api.group import GROUP, VERSIONS
+from metrics_api.api.openapi import V2_PATH, V3_PATH, OpenAPI
 from metrics_api.api.probes import Endpoint, ProbeResult
+from metrics_api.api.requestheaders import RequestHeaders, read_headers
 
 _JSON = "application/json"
+_VARY = {"Vary": "Accept"}
 
 
 def add_discovery(api: FastAPI, discovery: Discovery) -> None:
     """Add ``/apis`` and what is below it but for the resources themselves."""
 
     async def groups(request: Request) -> Response:
-        return _discovered(request, discovery.groups(_accept(request)))
+        return _discovered(request, discovery.groups(*_wishes(request)))
 
     async def group(request: Request) -> Response:
-        return _discovered(request, discovery.group(_accept(request)))
+        return _discovered(request, discovery.group(*_wishes(request)))
 
     async def version(request: Request) -> Response:
-        return _discovered(request, discovery.version(_path(request).rpartition("/")[2], _accept(request)))
+        return _discovered(request, discovery.version(_path(request).rpartition("/")[2], *_wishes(request)))
 
     _add(api, "/apis", groups, ("GET",))
     _add(api, f"/apis/{GROUP}", group, ("GET",))
     for known in VERSIONS:
         _add(api, f"/apis/{GROUP}/{known}", version, ("GET",))
+
+
+def add_openapi(api: FastAPI, openapi: OpenAPI) -> None:
+    """Add ``/openapi/v2``, ``/openapi/v3`` and what that lists."""
+
+    async def v2(request: Request) -> Response:
+        return _unless_known(request, openapi.v2(_accept(request)), _VARY)
+
+    async def index(request: Request) -> Response:
+        return _unless_known(request, openapi.index(), {})
+
+    async def v3(request: Request) -> Response:
+        document = openapi.v3(_path(request), _accept(request))
+        wanted_hash = request.query_params.get("hash", "")
+        return _unless_known(request, document, {**_VARY, **openapi.caching(document, wanted_hash)})
+
+    _add(api, V2_PATH, v2)
+    _add(api, V3_PATH, index)
+    for path in openapi.v3_paths:
+        _add(api, path, v3)
 
 
 def add_probe(api: FastAPI, endpoint: Endpoint) -> None:
@@ -88,19 +111,27 @@ def _path(request: Request) -> str:
     return path
 
 
+def _wishes(request: Request) -> tuple[RequestHeaders, bytes]:
+    return read_headers(request.scope["headers"]), request.scope["query_string"]
+
+
 def _accept(request: Request) -> str:
     return ",".join(request.headers.getlist("accept"))
 
 
 def _discovered(request: Request, document: Document) -> Response:
-    headers = {"Vary": "Accept"}
-    if document.etag is None:
-        return Response(document.body, headers=headers | {"Content-Type": document.content_type})
-    headers |= {"ETag": document.etag, "Cache-Control": "public"}
-    known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
-    if document.etag in known:
-        return Response(status_code=304, headers=headers)
-    return Response(document.body, headers=headers | {"Content-Type": document.content_type})
+    caching = {} if document.etag is None else {"Cache-Control": "public"}
+    return _unless_known(request, document, {**_VARY, **caching})
+
+
+def _unless_known(request: Request, document: Document, headers: Mapping[str, str]) -> Response:
+    """Return the document, or a 304 to a client that names its ETag."""
+    if document.etag is not None:
+        headers = {**headers, "ETag": document.etag}
+        known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
+        if document.etag in known:
+            return Response(status_code=304, headers=headers)
+    return Response(document.body, headers={**headers, "Content-Type": document.content_type})
 
 
 def _probed(result: ProbeResult) -> Response:

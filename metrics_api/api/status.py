@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import orjson
-
 from metrics_api.api.group import GROUP, NODES, PODS, Resource
 from metrics_api.errors import StatusError
 from metrics_api.gotext import quote
-
-_HTML = ((b"&", b"\\u0026"), (b"<", b"\\u003c"), (b">", b"\\u003e"))  # Go's encoder writes these so in every string
 
 
 class FieldFault(NamedTuple):
@@ -26,8 +22,8 @@ class FieldFault(NamedTuple):
     message: str
 
 
-def encode_status(error: StatusError) -> bytes:
-    """Return the error as the JSON of a ``Status``, compact and ended by a newline."""
+def status_document(error: StatusError) -> dict[str, Any]:
+    """Return the error as a ``Status``, its keys in order."""
     document: dict[str, Any] = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -40,10 +36,7 @@ def encode_status(error: StatusError) -> bytes:
     if error.has_details:
         document["details"] = _details(error)
     document["code"] = error.code
-    body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-    for character, escaped in _HTML:
-        body = body.replace(character, escaped)
-    return body
+    return document
 
 
 def _details(error: StatusError) -> dict[str, Any]:
@@ -119,6 +112,23 @@ def not_acceptable(media_types: Sequence[str]) -> StatusError:
     """406: none of what the client accepts can be written."""
     message = f"only the following media types are accepted: {', '.join(media_types)}"
     return StatusError(406, "NotAcceptable", message)
+
+
+def no_representation(media_types: Sequence[str]) -> StatusError:
+    """406: no clause of ``Accept`` names a type there is; the words are those of the router, go-restful."""
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(media_types)}"
+    return StatusError(406, "NotAcceptable", message, has_details=True)
+
+
+def wrong_transform(wanted: str, found: str) -> StatusError:
+    """406: a list was asked for where an object is, or the other way round."""
+    return StatusError(406, "NotAcceptable", f"you requested {wanted}, but the requested object is {found}")
+
+
+def invalid_table_option(value: str) -> StatusError:
+    """400: what is to come with the rows of a Table is none of the choices."""
+    fault = f"includeObject: Invalid value: {quote(value)}: must be 'Metadata', 'Object', 'None', or empty"
+    return bad_request(f"Unable to convert to Table as requested: {fault}")
 
 
 def invalid_list_options(faults: Sequence[FieldFault]) -> StatusError:

@@ -96,7 +96,12 @@ class Program:
         port = listener.getsockname()[1]
         _log.info("Listening", extra={"fields": {"address": address, "port": port}})
         application = build_api(
-            self._store, self._probes(), version=__version__, gate=self._admission.gate, secure_port=port
+            self._store,
+            self._probes(),
+            version=__version__,
+            gate=self._admission.gate,
+            secure_port=port,
+            clock=self._clock,
         )
         return HttpsServer(application, listener, self._tls.context, drain=settings.request_timeout)
 

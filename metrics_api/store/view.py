@@ -135,7 +135,6 @@ class View(Generic[EntryT]):
         else:
             row.usage, row.created, row.item = usage, created, self._encode(row.item, created, usage)
             row.protobuf = None
-            row.protobuf = None
         entry.row_expiry = expiry
 
     def unserve(self, entry: EntryT) -> None:
@@ -152,7 +151,6 @@ class View(Generic[EntryT]):
         if row is not None and row.labels != labels:
             row.labels, row.created, row.protobuf = labels, created, None
             row.item = self._encode(encode_head(namespace, name, labels), created, row.usage)
-            row.protobuf = None
             self._changed(namespace)
 
     def _changed(self, namespace: str) -> None:

@@ -5,10 +5,11 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
+from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Scope
@@ -28,6 +29,10 @@ _PATHS = [
     "/healthz/ping",
     "/livez",
     "/livez/ping",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/openapi/v3/apis/metrics.k8s.io/v1",
+    "/openapi/v3/apis/metrics.k8s.io/v1beta1",
     "/readyz",
     "/readyz/ping",
     "/version",
@@ -128,11 +133,27 @@ async def test_a_fault_in_a_route_of_fastapi_is_answered_alike(caplog: pytest.Lo
     assert [bool(record.exc_info) for record in caplog.records] == [True]
 
 
-async def test_a_fault_in_the_middle_of_a_long_list_ends_it_short(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_in_a_long_list_is_answered_before_anything_is_sent(caplog: pytest.LogCaptureFixture) -> None:
     rows = [make_row("a", f"p{index:04}", {}) for index in range(1500)]
     rows[1200].item = None  # type: ignore[assignment]
-    scope = {"type": "http", "method": "GET", "path": f"{V1}/pods", "query_string": b"", "headers": []}
-    messages = await _call(make_api(FakeView(pods=rows)), scope)
+    response = await get(f"{V1}/pods", make_api(FakeView(pods=rows)))
+    assert (response.status_code, response.json()["message"]) == (500, "Internal error occurred")
+    assert len(caplog.records) == 1
+
+
+async def test_a_fault_in_the_middle_of_a_body_ends_it_short(caplog: pytest.LogCaptureFixture) -> None:
+    api = make_api()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError("secret")
+
+    async def broken() -> StreamingResponse:
+        return StreamingResponse(half())
+
+    api.add_api_route("/broken", broken)
+    scope = {"type": "http", "method": "GET", "path": "/broken", "query_string": b"", "headers": []}
+    messages = await _call(api, {**scope, "root_path": "", "scheme": "https", "asgi": {"spec_version": "2.4"}})
     assert [message["type"] for message in messages] == ["http.response.start", "http.response.body"]
     assert messages[1]["more_body"]  # so the server closes the connection, and the client sees that it is not whole
     assert len(caplog.records) == 1

@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.api.protobuf import decode_object
 from tests.api.views import DATA, V1, V1BETA1, FakeView, connect, get, make_api
 
 _V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -106,21 +108,48 @@ async def test_a_version_lists_its_resources_before_there_are_any_metrics(path: 
     assert (response.status_code, response.text) == (200, body)
 
 
+_NO_FORM = "only the following media types are accepted: "
+_NO_TYPE = "406: Not Acceptable\n\nAvailable representations: "
+
+
 @pytest.mark.parametrize(
-    ("path", "accept"),
+    ("path", "accept", "message"),
     [
-        ("/apis", "text/html"),
-        ("/apis", "application/cbor"),
-        ("/apis", _V2.replace("v=v2", "v=v3")),
-        ("/apis", "application/json;as=Table;g=meta.k8s.io;v=v1"),
-        ("/apis/metrics.k8s.io", "text/html"),
-        (V1, "application/cbor"),
+        ("/apis", "text/html", _NO_TYPE),
+        ("/apis", "application/cbor", _NO_TYPE),
+        ("/apis", _V2.replace("v=v2", "v=v3"), _NO_FORM),
+        ("/apis", _V2.replace("json", "yaml"), _NO_FORM),
+        ("/apis", "application/json;as=Table;g=meta.k8s.io;v=v1", _NO_FORM),
+        ("/apis/metrics.k8s.io", "text/html", _NO_TYPE),
+        ("/apis/metrics.k8s.io", _V2, _NO_FORM),
+        (V1, "application/cbor", _NO_TYPE),
+        (V1, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", _NO_FORM),
     ],
 )
-async def test_a_form_that_there_is_not_is_not_acceptable(path: str, accept: str) -> None:
+async def test_a_form_that_there_is_not_is_not_acceptable(path: str, accept: str, message: str) -> None:
     response = await get(path, accept=accept)
     assert response.status_code == 406
-    assert response.json()["message"] == "only the following media types are accepted: application/json"
+    types = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+    assert response.json()["message"] == message + types
+
+
+@pytest.mark.parametrize("path", ["/apis", "/apis/metrics.k8s.io", V1, V1BETA1])
+async def test_the_legacy_documents_are_the_same_in_every_form(path: str) -> None:
+    api = make_api()
+    document = (await get(path, api)).json()
+    pretty = await get(f"{path}?pretty=true", api)
+    assert pretty.text == json.dumps(document, indent=2)
+    as_yaml = await get(path, api, accept="application/yaml")
+    assert as_yaml.headers["content-type"] == "application/yaml"
+    assert yaml.safe_load(as_yaml.text) == document
+    protobuf = await get(path, api, accept="application/vnd.kubernetes.protobuf")
+    assert protobuf.headers["content-type"] == "application/vnd.kubernetes.protobuf"
+    assert decode_object(protobuf.content) == document
+
+
+async def test_the_resources_are_listed_in_protobuf_as_by_metrics_server() -> None:
+    response = await get(V1BETA1, accept="application/vnd.kubernetes.protobuf")
+    assert response.content == (DATA / "resourcelist.pb").read_bytes()
 
 
 @pytest.mark.parametrize("path", ["/apis", "/apis/metrics.k8s.io", V1])
@@ -134,5 +163,5 @@ async def test_discovery_can_only_be_got(path: str, method: str) -> None:
 async def test_the_legacy_list_names_the_port_we_listen_on() -> None:
     from metrics_api.api.discovery import Discovery
 
-    body = Discovery(10250).groups("").body
+    body = Discovery(10250).groups({}, b"").body
     assert json.loads(body)["groups"][0]["serverAddressByClientCIDRs"][0]["serverAddress"] == ":10250"

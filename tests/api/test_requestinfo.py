@@ -44,8 +44,25 @@ _GROUP = "/apis/metrics.k8s.io/v1"
 def test_a_resource_request_is_understood(
     method: str, path: str, query: bytes, verb: str, namespace: str, resource: str, name: str, subresource: str
 ) -> None:
-    expected = RequestInfo(verb, _GROUP + path, True, "metrics.k8s.io", "v1", namespace, resource, name, subresource)
+    depth = len(f"{_GROUP}{path}".strip("/").split("/"))
+    expected = RequestInfo(
+        verb, _GROUP + path, True, "metrics.k8s.io", "v1", namespace, resource, name, subresource, depth
+    )
     assert parse_request(method, _GROUP + path, query) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "depth"), [("/nodes", 4), ("/nodes/", 4), ("/namespaces/a/pods/p", 7), ("//nodes", 5), ("/nodes//n1", 6)]
+)
+def test_the_parts_of_a_path_are_counted_empty_ones_too(path: str, depth: int) -> None:
+    assert parse_request("GET", _GROUP + path, b"").depth == depth
+
+
+def test_a_request_is_parsed_once_unless_it_is_very_long() -> None:
+    assert parse_request("GET", f"{_GROUP}/nodes/n1", b"") is parse_request("GET", f"{_GROUP}/nodes/n1", b"")
+    long = f"{_GROUP}/nodes/{'n' * 2000}"
+    assert parse_request("GET", long, b"") == parse_request("GET", long, b"")
+    assert parse_request("GET", long, b"") is not parse_request("GET", long, b"")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metrics_api.api.requestinfo import parse_request
-from metrics_api.api.resources import Resources
+from metrics_api.api.resources import Resources, resource_of
 from metrics_api.model import Row
 from tests.api.views import V1, FakeView, make_row
 
@@ -17,7 +17,8 @@ async def test_a_selection_over_several_slices_is_the_one_over_all() -> None:
 
 
 async def _find(resources: Resources, path: str, query: bytes) -> Sequence[Row]:
-    return (await resources.find("GET", parse_request("GET", V1 + path, query), query)).rows
+    request = parse_request("GET", V1 + path, query)
+    return (await resources.find(resource_of("GET", request), request, query)).rows
 
 
 class _StableView(FakeView):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from metrics_api.api import status
+from metrics_api.api.formats import json_text
 from metrics_api.api.group import NODES, PODS
 from metrics_api.errors import StatusError
 
@@ -69,6 +70,25 @@ _HEAD = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","m
             id="not-acceptable",
         ),
         pytest.param(
+            status.no_representation(["application/json", "application/yaml"]),
+            rb'"406: Not Acceptable\n\nAvailable representations: application/json, application/yaml",'
+            b'"reason":"NotAcceptable","details":{},"code":406}',
+            id="no-type-known",
+        ),
+        pytest.param(
+            status.wrong_transform("PartialObjectMetadata", "a list (*metrics.NodeMetricsList)"),
+            b'"you requested PartialObjectMetadata, but the requested object is a list (*metrics.NodeMetricsList)",'
+            b'"reason":"NotAcceptable","code":406}',
+            id="wrong-transform",
+        ),
+        pytest.param(
+            status.invalid_table_option("Foo"),
+            rb'"Unable to convert to Table as requested: includeObject: Invalid value: \"Foo\": '
+            b"must be 'Metadata', 'Object', 'None', or empty\","
+            b'"reason":"BadRequest","code":400}',
+            id="table-option",
+        ),
+        pytest.param(
             status.invalid_list_options([status.FieldFault("a", "FieldValueForbidden", "Forbidden: no")]),
             rb'"ListOptions.meta.k8s.io \"\" is invalid: a: Forbidden: no","reason":"Invalid",'
             rb'"details":{"group":"meta.k8s.io","kind":"ListOptions",'
@@ -89,9 +109,9 @@ _HEAD = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","m
     ],
 )
 def test_an_error_is_written_as_the_generic_api_server_writes_it(error: StatusError, tail: bytes) -> None:
-    assert status.encode_status(error) == _HEAD + tail + b"\n"
+    assert json_text.compact(status.status_document(error)) == _HEAD + tail + b"\n"
 
 
 def test_text_that_is_no_unicode_can_be_written() -> None:
-    assert rb"node \"?\" not found" in status.encode_status(status.node_not_found("?"))
-    assert b"?" in status.encode_status(StatusError(400, "", "\udc80", name="\udc80"))
+    document = status.status_document(StatusError(400, "", "\udc80", name="\udc80"))
+    assert (document["message"], document["details"]) == ("?", {"name": "?"})

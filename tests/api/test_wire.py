@@ -84,10 +84,14 @@ async def test_an_object_and_an_error_come_over_one_connection(client: httpx.Asy
     assert (missing.status_code, missing.json()["message"]) == (404, 'node "n2" not found')
 
 
-async def test_a_long_list_comes_whole_in_chunks(client: httpx.AsyncClient) -> None:
-    response = await client.get(f"{V1BETA1}/pods")
-    assert response.headers["transfer-encoding"] == "chunked"
+@pytest.mark.parametrize("query", ["", "labelSelector=app%3Dweb"], ids=["snapshot", "selection"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_long_list_comes_whole(client: httpx.AsyncClient, query: str, encoding: str) -> None:
+    response = await client.get(f"{V1BETA1}/pods?{query}", headers={"accept-encoding": encoding})
+    assert response.headers.get("content-encoding", "identity") == encoding
     assert len(response.json()["items"]) == 3500
+    if encoding == "identity":
+        assert response.headers["content-length"] == str(len(response.content))
 
 
 async def test_a_client_that_leaves_in_the_middle_of_a_list_harms_nobody(client: httpx.AsyncClient) -> None:

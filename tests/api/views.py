@@ -12,28 +12,58 @@ import httpx
 from metrics_api.api.app import Gate, MetricsAPI, build_api
 from metrics_api.api.probes import PING, Probes
 from metrics_api.api.resources import MetricsView
+from metrics_api.clock import Clock
 from metrics_api.model import ContainerUsage, Row, Usage
+from metrics_api.quantity import parse_quantity
+from metrics_api.timetext import parse_duration, parse_rfc3339
 
 DATA = Path(__file__).parent.parent / "data/metrics-server"
 V1BETA1 = "/apis/metrics.k8s.io/v1beta1"
 V1 = "/apis/metrics.k8s.io/v1"
 
 
-def make_row(namespace: str, name: str, labels: dict[str, str]) -> Row:
-    """Return a row whose item says no more than who it is."""
-    metadata = {"name": name} | ({"namespace": namespace} if namespace else {}) | {"labels": labels}
-    item = json.dumps({"metadata": metadata}, separators=(",", ":")).encode()
-    return Row(namespace, name, labels, Usage(0.0, 15.0, (ContainerUsage("", 1, 1),)), 0.0, item)
+def make_row(namespace: str, name: str, labels: dict[str, str], *, cpu: str = "250m", memory: str = "64Mi") -> Row:
+    """Return a row of one container, or of a node."""
+    place = {"namespace": namespace} if namespace else {}
+    usage = {"cpu": cpu, "memory": memory}
+    return document_row(
+        {
+            "metadata": {
+                "name": name,
+                **place,
+                "creationTimestamp": "2026-01-01T00:00:30Z",
+                **({"labels": labels} if labels else {}),
+            },
+            "timestamp": "2026-01-01T00:00:20Z",
+            "window": "15s",
+            **({"containers": [{"name": "app", "usage": usage}]} if namespace else {"usage": usage}),
+        }
+    )
+
+
+def document_row(document: dict[str, Any]) -> Row:
+    """Return the row of a list's item as JSON has it."""
+    metadata = document["metadata"]
+    containers = document.get("containers") or [{"name": "", "usage": document["usage"]}]
+    usage = Usage(
+        parse_rfc3339(document["timestamp"]),
+        parse_duration(document["window"]),
+        tuple(_container_usage(one["name"], one["usage"]) for one in containers),
+    )
+    item = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    created = parse_rfc3339(metadata["creationTimestamp"])
+    return Row(metadata.get("namespace", ""), metadata["name"], metadata.get("labels", {}), usage, created, item)
+
+
+def _container_usage(name: str, usage: dict[str, str]) -> ContainerUsage:
+    return ContainerUsage(name, int(parse_quantity(usage["cpu"]) * 10**9), int(parse_quantity(usage["memory"])))
 
 
 def captured_row(document: str) -> Row:
     """Return the row of an object that metrics-server answered with."""
     body = json.loads((DATA / document).read_text())
     del body["kind"], body["apiVersion"]
-    metadata: dict[str, Any] = body["metadata"]
-    row = make_row(metadata.get("namespace", ""), metadata["name"], metadata["labels"])
-    row.item = json.dumps(body, separators=(",", ":")).encode()
-    return row
+    return document_row(body)
 
 
 class FakeView:
@@ -77,11 +107,16 @@ def small_view() -> FakeView:
     )
 
 
-def make_api(view: MetricsView | None = None, probes: Probes | None = None, gate: Gate | None = None) -> MetricsAPI:
+def make_api(
+    view: MetricsView | None = None,
+    probes: Probes | None = None,
+    gate: Gate | None = None,
+    clock: Clock | None = None,
+) -> MetricsAPI:
     """Return an application over the small view unless told otherwise."""
     view = small_view() if view is None else view
     probes = Probes((PING,), (PING,), (PING,)) if probes is None else probes
-    return build_api(view, probes, version="0.1.0", gate=gate)
+    return build_api(view, probes, version="0.1.0", gate=gate, clock=clock)
 
 
 def connect(api: MetricsAPI) -> httpx.AsyncClient:

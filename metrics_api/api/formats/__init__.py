@@ -1,0 +1,1 @@
+"""What answers look like on the wire: JSON, YAML, protobuf, and the shapes Table and PartialObjectMetadata."""

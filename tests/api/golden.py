@@ -1,0 +1,97 @@
+"""Answers written down whole, in every format: ``python -m tests.api.golden`` writes them anew, to be read before use.
+
+A protobuf body is shown as JSON that an independent decoder made of it; everything else is shown as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from tests.api.protobuf import decode_object
+from tests.api.views import V1, V1BETA1, FakeView, captured_row, connect, make_api, make_row
+
+FOLDER = Path(__file__).parent.parent / "data/golden"
+
+_PB = "application/vnd.kubernetes.protobuf"
+_JSON, _YAML = "application/json", "application/yaml"
+_PLAIN = (_JSON, f"{_JSON};pretty=1", _YAML, _PB)
+
+
+def _meta(media_type: str, kind: str, version: str = "v1") -> str:
+    return f"{media_type};as={kind};v={version};g=meta.k8s.io"
+
+
+_OBJECT = (
+    *_PLAIN,
+    _meta(_JSON, "Table"),
+    _meta(_JSON, "PartialObjectMetadata"),
+    _meta(_YAML, "PartialObjectMetadata"),
+    _meta(_PB, "PartialObjectMetadata", "v1beta1"),
+)
+_LIST = (
+    *_PLAIN,
+    _meta(_JSON, "Table"),
+    _meta(_JSON, "Table", "v1beta1"),
+    _meta(_YAML, "Table"),
+    _meta(f"{_JSON};pretty=1", "Table"),
+    _meta(_JSON, "PartialObjectMetadataList"),
+    _meta(_YAML, "PartialObjectMetadataList"),
+    _meta(_PB, "PartialObjectMetadataList"),
+)
+_TABLE = (_meta(_JSON, "Table"), _meta(_YAML, "Table"))
+
+CASES: Mapping[str, tuple[str, Sequence[str]]] = {
+    "node": (f"{V1BETA1}/nodes/n1", _OBJECT),
+    "nodes": (f"{V1}/nodes", _LIST),
+    "nodes-selected-none": (f"{V1}/nodes?labelSelector=no", _LIST),
+    "pod": (f"{V1BETA1}/namespaces/default/pods/web-1", _OBJECT),
+    "pods": (f"{V1BETA1}/pods", _LIST),
+    "pods-table-with-objects": (f"{V1}/namespaces/default/pods?includeObject=Object", _TABLE),
+    "pods-table-without-objects": (f"{V1}/namespaces/default/pods?includeObject=None", _TABLE),
+    "error-not-found": (f"{V1}/nodes/nope", (*_PLAIN, _meta(_JSON, "Table"), "text/html")),
+    "error-bad-option": (f"{V1}/pods?resourceVersionMatch=X&sendInitialEvents=1", _PLAIN),
+    "error-table-option": (f"{V1}/pods?includeObject=Foo", (f"{_meta(_JSON, 'Table')},{_YAML}",)),
+    "error-watch": (f"{V1}/pods?watch=1", _PLAIN),
+    "error-not-acceptable": (
+        f"{V1}/pods",
+        ("text/html", _meta(_PB, "Table"), _meta(_JSON, "PartialObjectMetadata"), f"{_YAML};stream=watch"),
+    ),
+    "discovery-groups": ("/apis", _PLAIN),
+    "discovery-group": ("/apis/metrics.k8s.io", _PLAIN),
+    "discovery-version": (V1BETA1, _PLAIN),
+}
+
+
+def _view() -> FakeView:
+    pods = [captured_row("pod.json"), make_row("default", "db-0", {}, cpu="1", memory="0"), make_row("shop", "é", {})]
+    return FakeView([captured_row("node.json"), make_row("", "n2", {"zone": "b"}, cpu="1500m", memory="1Gi")], pods)
+
+
+async def render(path: str, accepts: Sequence[str]) -> str:
+    """Return the answers to a path, one after the other."""
+    async with connect(make_api(_view())) as client:
+        answers = [_show(accept, await client.get(path, headers={"accept": accept})) for accept in accepts]
+    return f"GET {path}\n" + "".join(answers)
+
+
+def _show(accept: str, response: httpx.Response) -> str:
+    content_type = response.headers["content-type"]
+    text = response.text if content_type != _PB else json.dumps(decode_object(response.content), ensure_ascii=False)
+    end = "" if text.endswith("\n") else "\n(no newline)\n"
+    return f"\n=== Accept: {accept}\n{response.status_code} {content_type}\n\n{text}{end}"
+
+
+def main() -> None:
+    """Write all of them."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, case in CASES.items():
+        (FOLDER / f"{name}.txt").write_text(asyncio.run(render(*case)))
+
+
+if __name__ == "__main__":
+    main()
