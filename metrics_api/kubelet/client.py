@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections import Counter
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -23,6 +25,8 @@ from metrics_api.kubelet.transport import Target, Transport
 from metrics_api.model import Endpoint, NodeInfo, NodeSamples
 
 _MOST_TEXT = 16 * 1024 * 1024
+_GRACE = 0.25
+"""Seconds after which what has no limit of its own is ended; the transport is on time and knows better what it was."""
 _NAME_LIFETIME = 300.0
 """Seconds after which a name is resolved again."""
 
@@ -70,12 +74,14 @@ class KubeletClient:
         resolve: Resolve = resolve_by_system,
     ) -> None:
         self._options = options
-        self._authorization = Authorization(credentials, tls=not options.plain_http)
+        self._authorization = Authorization(credentials, clock, tls=not options.plain_http)
         self._transport = transport
         self._clock = clock
         self._resolve = resolve
         self._choice = EndpointChoice(options.endpoint, clock)
         self._states: dict[str, _NodeState] = {}
+        self.body_bytes: Counter[Endpoint] = Counter()
+        """Document -> bytes of all answers' bodies as they came over the wire."""
 
     async def scrape(self, node: NodeInfo, *, deadline: float) -> NodeSamples:
         """Return what the node's kubelet says.
@@ -89,7 +95,13 @@ class KubeletClient:
         Raises:
             ScrapeError: it could not be asked, or its answer not understood.
         """
-        ends = self._clock.monotonic() + deadline
+        try:
+            async with asyncio.timeout(deadline + _GRACE):
+                return await self._scrape(node, self._clock.monotonic() + deadline)
+        except TimeoutError as error:
+            raise ScrapeError("timeout", "its name or our credentials took all the time for this scrape") from error
+
+    async def _scrape(self, node: NodeInfo, ends: float) -> NodeSamples:
         state = self._state(node)
         endpoint = self._choice.choose(node)
         try:
@@ -137,10 +149,11 @@ class KubeletClient:
 
     async def _ask(self, state: _NodeState, endpoint: Endpoint, ends: float) -> NodeSamples:
         requested = self._clock.now()
-        response = await self._get(state, endpoint, ends)
-        if response.status == HTTPStatus.UNAUTHORIZED and self._authorization.has_token:
+        response, shown = await self._get(state, endpoint, ends)
+        if response.status == HTTPStatus.UNAUTHORIZED and shown and await self._authorization.renew(shown):
             requested = self._clock.now()
-            response = await self._get(state, endpoint, ends, refresh=True)
+            response, _ = await self._get(state, endpoint, ends)
+        self.body_bytes[endpoint] += len(response.body)
         if response.status != HTTPStatus.OK:
             raise refusal(response, endpoint)
         try:
@@ -167,14 +180,18 @@ class KubeletClient:
             state.decoder = ResourceDecoder()
         return state.decoder.decode(body, node, requested=requested, received=received, server_time=date)
 
-    async def _get(self, state: _NodeState, endpoint: Endpoint, ends: float, *, refresh: bool = False) -> Response:
-        """Get a document; where no connection comes about, try once an address of the other IP version."""
+    async def _get(self, state: _NodeState, endpoint: Endpoint, ends: float) -> tuple[Response, bytes]:
+        """Get a document; where no connection comes about, try once an address of the other IP version.
+
+        Returns:
+            The answer, and the Authorization header that was sent.
+        """
         route = state.route
         if route is None or self._clock.monotonic() >= state.route_until:
             route = await self._find_route(state.node, ends)
             self._use_route(state, route)
         try:
-            return await self._send(state, route, endpoint, ends, refresh=refresh)
+            return await self._send(state, route, endpoint, ends)
         except ConnectError as error:
             failure = error
         state.route = None
@@ -183,21 +200,19 @@ class KubeletClient:
         except ScrapeError:
             raise failure from None
         try:
-            response = await self._send(state, other, endpoint, ends, refresh=refresh)
+            answer = await self._send(state, other, endpoint, ends)
         except ConnectError:
             raise failure from None
         self._use_route(state, other)
-        return response
+        return answer
 
-    async def _send(
-        self, state: _NodeState, route: Route, endpoint: Endpoint, ends: float, *, refresh: bool
-    ) -> Response:
+    async def _send(self, state: _NodeState, route: Route, endpoint: Endpoint, ends: float) -> tuple[Response, bytes]:
         target = state.targets.get(endpoint)
         if target is None or target.route != route:
             target = build_target(state.node, route, endpoint, tls=not self._options.plain_http)
             state.targets[endpoint] = target
-        header = await self._authorization.header(route, refresh=refresh)
-        return await self._transport.get(target, deadline=self._left(ends), authorization=header)
+        header = await self._authorization.header(route)
+        return await self._transport.get(target, deadline=self._left(ends), authorization=header), header
 
     async def _find_route(self, node: NodeInfo, ends: float, *, avoid_version: int | None = None) -> Route:
         limit = min(RESOLVE_LIMIT, self._left(ends))

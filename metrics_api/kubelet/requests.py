@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 from typing import Protocol
 
 from metrics_api import __version__
+from metrics_api.clock import Clock
 from metrics_api.errors import MetricsApiError, ScrapeError
 from metrics_api.kubelet.address import READ_ONLY_PORT, SUMMARY_PATH, authority, resource_path
 from metrics_api.kubelet.routes import Route
 from metrics_api.kubelet.transport import Target
 from metrics_api.model import Endpoint, NodeInfo
 
+RENEWAL_PERIOD = 5.0
+"""Seconds within which credentials are read again no second time, however many kubelets refuse them."""
 _MIB = 1024 * 1024
 _MOST_SUMMARY = 16 * _MIB
 _MOST_RESOURCE = 4 * _MIB
@@ -62,32 +67,47 @@ class Authorization:
 
     Args:
         credentials: Who we are.
+        clock: Time.
         tls: Whether TLS is spoken; nothing secret is sent without.
     """
 
-    def __init__(self, credentials: Credentials, *, tls: bool) -> None:
+    def __init__(self, credentials: Credentials, clock: Clock, *, tls: bool) -> None:
         self._credentials = credentials
+        self._clock = clock
         self._tls = tls
         self._token = ""
         self._header = b""
+        self._renewing = asyncio.Lock()
+        self._renewed_at = -math.inf
 
-    @property
-    def has_token(self) -> bool:
-        """Tell whether a token has been sent, so that another may help where it was refused."""
-        return bool(self._header)
-
-    async def header(self, route: Route, *, refresh: bool = False) -> bytes:
+    async def header(self, route: Route) -> bytes:
         """Return the header line, empty when we have no token or none may be sent there.
 
         Args:
             route: Where it goes.
-            refresh: Whether the token sent before was refused.
 
         Raises:
             ScrapeError: ``unauthorized``, the token cannot be had or cannot be sent.
         """
         if not self._tls or route.port == READ_ONLY_PORT:
             return b""
+        return await self._current(refresh=False)
+
+    async def renew(self, refused: bytes) -> bool:
+        """Read the credentials again after a header was refused; tell whether there is another one now.
+
+        When all kubelets refuse at once, the first to ask reads for all of them, and no more than once in five seconds.
+
+        Raises:
+            ScrapeError: ``unauthorized``, the token cannot be had or cannot be sent.
+        """
+        async with self._renewing:
+            if self._header == refused and self._clock.monotonic() >= self._renewed_at + RENEWAL_PERIOD:
+                self._renewed_at = self._clock.monotonic()
+                await self._current(refresh=True)
+        return self._header != refused
+
+    async def _current(self, *, refresh: bool) -> bytes:
         try:
             token = await self._credentials.token(refresh=refresh)
         except ScrapeError:

@@ -15,7 +15,10 @@ from typing import Protocol
 from metrics_api.clock import Clock
 from metrics_api.errors import ScrapeError
 from metrics_api.model import NodeInfo, NodeSamples
-from metrics_api.scraper.schedule import APPEARANCE_JITTER, until_next_phase, until_retry
+from metrics_api.scraper.counts import Standing, StandingCounts, count_standings
+from metrics_api.scraper.deadline import Deadline
+from metrics_api.scraper.node_state import NodeState, Situation, situation
+from metrics_api.scraper.schedule import APPEARANCE_JITTER, MOST_EAGER, until_next_phase, until_retry
 
 _log = logging.getLogger(__name__)
 
@@ -40,20 +43,22 @@ class Sink(Protocol):
         ...
 
 
-class _NodeState:
-    """What is known of one node between scrapes. Written by the node's own task and by ``Scraper``'s methods."""
+class Observer(Protocol):
+    """Is told of every scrape that ended; must not wait."""
 
-    __slots__ = ("failures", "node", "reason", "sleeping", "task")
+    def scraped(self, node: NodeInfo, took: float, *, ended: float) -> None:
+        """Take note of one scrape, good or not.
 
-    def __init__(self, node: NodeInfo) -> None:
-        self.node = node
-        self.failures = 0
-        """Failed scrapes in a row."""
-        self.reason: str | None = None
-        """Why the last scrape failed; ``None`` when it did not."""
-        self.sleeping = True
-        """Whether the task waits for its next turn, so that cancelling it interrupts no request."""
-        self.task: asyncio.Task[None] | None = None
+        Args:
+            node: Which was asked.
+            took: Seconds, the storing included.
+            ended: Our monotonic clock.
+        """
+        ...
+
+    def forget(self, node_name: str) -> None:
+        """Let go of what is kept for a node that is gone."""
+        ...
 
 
 class Scraper:
@@ -64,9 +69,11 @@ class Scraper:
         sink: Where samples go.
         clock: Time.
         period: Seconds between two scrapes of a node (``--metric-resolution``).
-        timeout: Seconds for one scrape, all included (``--kubelet-request-timeout``).
+        timeout: Seconds every scrape is given, all included (``--kubelet-request-timeout``); a node that is known to
+            be slow gets up to two periods.
         slots: How many nodes are asked at the same time.
         rng: Source of jitter.
+        observer: Is told how long scrapes took.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class Scraper:
         timeout: float,
         slots: int = 128,
         rng: random.Random | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._client = client
         self._sink = sink
@@ -88,11 +96,14 @@ class Scraper:
         self._slots = asyncio.Semaphore(slots)
         self._suspect_slots = asyncio.Semaphore(max(slots // 4, 1))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._states: dict[str, _NodeState] = {}
+        self._observer = observer
+        self._states: dict[str, NodeState] = {}
         self._running: asyncio.TaskGroup | None = None
         self._first_list_done = False
         self.results: Counter[str] = Counter()
         """``ok`` or the reason of failure -> how many scrapes ended so."""
+        self.dropped: Counter[str] = Counter()
+        """Reason -> how many points of documents could not be used."""
 
     def set_node(self, node: NodeInfo) -> None:
         """Begin to scrape a node, or take over its changed object.
@@ -105,7 +116,7 @@ class Scraper:
             self.remove_node(node.name)
             state = None
         if state is None:
-            state = self._states[node.name] = _NodeState(node)
+            state = self._states[node.name] = NodeState(node, self._new_deadline())
             self._start(state, self._appearance_delay())
             return
         reached_anew = _reach(node) != _reach(state.node)
@@ -114,7 +125,7 @@ class Scraper:
             state.failures = 1
             if state.sleeping and state.task is not None:
                 state.task.cancel()
-                self._start(state, self._rng.random())
+                self._start(state, self._delay_after_change(state))
 
     def remove_node(self, name: str) -> None:
         """Forget a node at once, together with its connection; nothing happens when it is not known."""
@@ -124,6 +135,8 @@ class Scraper:
         if state.task is not None:
             state.task.cancel()
         self._client.forget(state.node.uid)
+        if self._observer is not None:
+            self._observer.forget(name)
 
     def first_list_done(self) -> None:
         """Say that the nodes known by now were all there at start; later ones are given some jitter."""
@@ -137,15 +150,32 @@ class Scraper:
                 self._start(state, 0)
             await asyncio.Event().wait()
 
+    def situation(self, name: str) -> Situation | None:
+        """Return how the scraping of a node stands; ``None`` when it is not one of those that are scraped."""
+        state = self._states.get(name)
+        return None if state is None else situation(state, self._clock.monotonic())
+
+    def standings(self) -> dict[Standing, StandingCounts]:
+        """Return how many nodes stand where, and the longest deadline and wait among them."""
+        return count_standings(list(self._states.values()), self._clock.monotonic())
+
+    def _new_deadline(self) -> Deadline:
+        return Deadline(self._timeout, 2 * self._period)
+
+    def _delay_after_change(self, state: NodeState) -> float:
+        """Return up to a second, so that a node whose object changes all the time is not asked all the time."""
+        since = MOST_EAGER if state.asked_at is None else self._clock.monotonic() - state.asked_at
+        return max(self._rng.random(), MOST_EAGER - since)
+
     def _appearance_delay(self) -> float:
         return APPEARANCE_JITTER * self._rng.random() if self._first_list_done else 0
 
-    def _start(self, state: _NodeState, delay: float) -> None:
+    def _start(self, state: NodeState, delay: float) -> None:
         if self._running is not None:
-            state.sleeping = True
+            state.sleeping, state.next_at = True, self._clock.monotonic() + delay
             state.task = self._running.create_task(self._follow(state, delay), name=f"scrape {state.node.name}")
 
-    async def _follow(self, state: _NodeState, delay: float) -> None:
+    async def _follow(self, state: NodeState, delay: float) -> None:
         while True:
             await self._clock.sleep(delay)
             state.sleeping = False
@@ -155,39 +185,60 @@ class Scraper:
             else:
                 async with self._slots:
                     await self._scrape(state)
-            state.sleeping = True
             delay = self._delay_after(state)
+            state.sleeping, state.next_at = True, self._clock.monotonic() + delay
 
-    def _delay_after(self, state: _NodeState) -> float:
+    def _delay_after(self, state: NodeState) -> float:
         now, node = self._clock.now(), state.node
         turn = until_next_phase(node.uid, self._period, now)
         if not state.failures:
             return turn
         age = None if node.created is None else now - node.created
         retry = until_retry(state.failures, self._period, jitter=self._rng.random(), age=age)
-        return min(retry, turn) if state.failures < 3 else retry
+        delay = min(retry, turn) if state.failures < 3 else retry
+        return delay if state.retry_after is None else max(delay, min(state.retry_after, self._period))
 
-    async def _scrape(self, state: _NodeState) -> None:
-        node = state.node
+    async def _scrape(self, state: NodeState) -> None:
+        node, began = state.node, self._clock.monotonic()
+        deadline = self._timeout if node.ready is False else state.deadline.seconds
         try:
-            samples = await self._client.scrape(node, deadline=self._timeout)
-            if self._states.get(node.name) is state:
-                self._sink.record(node, samples)
+            samples = await self._client.scrape(node, deadline=deadline)
+            if self._states.get(node.name) is not state:
+                return
+            self._sink.record(node, samples)
         except ScrapeError as error:
-            self._failed(state, error.reason, str(error))
+            self._ended(state, began)
+            if error.reason == "timeout" and node.ready is not False:
+                state.deadline.timed_out(state.took)
+            self._failed(state, error.reason, str(error), error.retry_after)
         except Exception:
             # The one place where a bug of ours must not end the scraping of a node for good.
             _log.exception(
                 "Scraping a node failed unexpectedly; it is tried again", extra={"fields": {"node": node.name}}
             )
-            self._failed(state, "internal", "an unexpected error, logged above")
+            self._ended(state, began)
+            self._failed(state, "internal", "an unexpected error, see the log", None)
         else:
-            self.results["ok"] += 1
-            if state.failures:
-                _log.info("Node answers again", extra={"fields": {"node": node.name, "failures": state.failures}})
-            state.failures, state.reason = 0, None
+            self._ended(state, began)
+            self._succeeded(state, samples)
 
-    def _failed(self, state: _NodeState, reason: str, message: str) -> None:
+    def _ended(self, state: NodeState, began: float) -> None:
+        ended = self._clock.monotonic()
+        state.asked_at, state.took = ended, ended - began
+        if self._observer is not None and self._states.get(state.node.name) is state:
+            self._observer.scraped(state.node, state.took, ended=ended)
+
+    def _succeeded(self, state: NodeState, samples: NodeSamples) -> None:
+        self.results["ok"] += 1
+        if samples.dropped:
+            self.dropped.update(samples.dropped)
+        state.deadline.answered(state.took)
+        if state.failures:
+            _log.info("Node answers again", extra={"fields": {"node": state.node.name, "failures": state.failures}})
+        state.failures, state.reason, state.message, state.retry_after = 0, None, "", None
+        state.answered_at = state.asked_at
+
+    def _failed(self, state: NodeState, reason: str, message: str, retry_after: float | None) -> None:
         """Count a failure, and say it once for each change of reason."""
         self.results[reason] += 1
         state.failures += 1
@@ -198,7 +249,7 @@ class Scraper:
                 "Failed to scrape node",
                 extra={"fields": {"node": state.node.name, "reason": reason, "error": message}},
             )
-        state.reason = reason
+        state.reason, state.message, state.retry_after = reason, message, retry_after
 
 
 def _reach(node: NodeInfo) -> tuple[object, ...]:

@@ -22,8 +22,10 @@ class Tokens:
     def __init__(self, *tokens: str | None) -> None:
         self.tokens = list(tokens)
         self.refreshed = 0
+        self.read = 0
 
     async def token(self, *, refresh: bool = False) -> str | None:
+        self.read += 1
         if refresh:
             self.refreshed += 1
             if len(self.tokens) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from ipaddress import ip_address
 
@@ -186,3 +187,27 @@ async def test_a_gzip_bomb_is_too_large() -> None:
 async def test_a_content_type_is_not_insisted_on() -> None:
     client, _, _ = make(lambda _: Response(200, SUMMARY, b"text/plain; charset=utf-8"))
     assert len((await client.scrape(asked_node(), deadline=10)).pods) == 1
+
+
+async def test_credentials_that_never_come_end_with_the_deadline() -> None:
+    class Stuck(Tokens):
+        async def token(self, *, refresh: bool = False) -> str | None:
+            await asyncio.get_running_loop().create_future()
+            return None
+
+    client, _, _ = make(lambda _: Response(200, SUMMARY), tokens=Stuck())
+    with pytest.raises(ScrapeError, match="all the time") as caught:
+        await client.scrape(asked_node(), deadline=0.01)
+    assert caught.value.reason == "timeout"
+
+
+async def test_a_401_is_not_tried_again_with_the_same_token() -> None:
+    client, transport, _ = make(lambda _: Response(401, b"Unauthorized"), tokens=Tokens("only"))
+    assert (await failure(client)).reason == "unauthorized"
+    assert len(transport.asked) == 1
+
+
+async def test_the_bytes_of_bodies_are_counted_by_document() -> None:
+    client, _, _ = make(by_path(Response(403, b"no"), Response(200, RESOURCE)))
+    await client.scrape(asked_node(), deadline=10)
+    assert client.body_bytes == {Endpoint.SUMMARY: 2, Endpoint.RESOURCE: len(RESOURCE)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import ip_address
 
 import pytest
@@ -11,6 +12,7 @@ from metrics_api.errors import KubeConfigError, ScrapeError
 from metrics_api.kubelet.requests import Authorization, build_target
 from metrics_api.kubelet.routes import Route
 from metrics_api.model import Endpoint
+from tests.fakes import FakeClock
 from tests.kubelet.documents import node
 from tests.kubelet.fakes import Tokens
 
@@ -45,18 +47,38 @@ def test_a_path_that_is_not_asked_makes_no_request() -> None:
 
 
 async def test_the_token_is_sent_over_tls() -> None:
-    authorization = Authorization(Tokens("abc.def-g_h"), tls=True)
+    authorization = Authorization(Tokens("abc.def-g_h"), FakeClock(), tls=True)
     assert await authorization.header(ROUTE) == b"Authorization: Bearer abc.def-g_h\r\n"
-    assert authorization.has_token
 
 
-async def test_a_refresh_brings_the_new_token() -> None:
+async def test_a_refused_token_is_read_anew() -> None:
     tokens = Tokens("old", "new")
-    authorization = Authorization(tokens, tls=True)
-    assert await authorization.header(ROUTE) == b"Authorization: Bearer old\r\n"
-    assert await authorization.header(ROUTE, refresh=True) == b"Authorization: Bearer new\r\n"
+    authorization = Authorization(tokens, FakeClock(), tls=True)
+    refused = await authorization.header(ROUTE)
+    assert refused == b"Authorization: Bearer old\r\n"
+    assert await authorization.renew(refused)
     assert await authorization.header(ROUTE) == b"Authorization: Bearer new\r\n"
     assert tokens.refreshed == 1
+
+
+async def test_a_whole_fleet_that_refuses_the_token_has_it_read_once() -> None:
+    tokens = Tokens("old", "new", "newer")
+    authorization = Authorization(tokens, FakeClock(), tls=True)
+    refused = await authorization.header(ROUTE)
+    renewed = await asyncio.gather(*(authorization.renew(refused) for _ in range(500)))
+    assert all(renewed)
+    assert tokens.refreshed == 1
+
+
+async def test_a_token_that_stays_the_same_is_read_once_in_five_seconds_and_not_worth_another_try() -> None:
+    tokens, clock = Tokens("only"), FakeClock()
+    authorization = Authorization(tokens, clock, tls=True)
+    refused = await authorization.header(ROUTE)
+    assert not any([await authorization.renew(refused) for _ in range(100)])
+    assert tokens.refreshed == 1
+    await clock.advance(5)
+    await authorization.renew(refused)
+    assert tokens.refreshed == 2
 
 
 @pytest.mark.parametrize(
@@ -66,23 +88,22 @@ async def test_a_refresh_brings_the_new_token() -> None:
 )
 async def test_the_token_is_not_even_read_where_it_may_not_be_sent(route: Route, tls: bool) -> None:
     tokens = Tokens("abc")
-    authorization = Authorization(tokens, tls=tls)
-    assert await authorization.header(route, refresh=True) == b""
+    authorization = Authorization(tokens, FakeClock(), tls=tls)
+    assert await authorization.header(route) == b""
+    assert tokens.read == 0
     assert tokens.refreshed == 0
-    assert not authorization.has_token
 
 
 @pytest.mark.parametrize("token", [None, ""])
 async def test_without_a_token_there_is_no_header(token: str | None) -> None:
-    authorization = Authorization(Tokens(token), tls=True)
+    authorization = Authorization(Tokens(token), FakeClock(), tls=True)
     assert await authorization.header(ROUTE) == b""
-    assert not authorization.has_token
 
 
 @pytest.mark.parametrize("token", ["a b", "a\r\nX: y", "a\n", "é", "\x00"])
 async def test_a_token_that_would_break_the_request_is_not_sent_and_not_shown(token: str) -> None:
     with pytest.raises(ScrapeError) as caught:
-        await Authorization(Tokens(token), tls=True).header(ROUTE)
+        await Authorization(Tokens(token), FakeClock(), tls=True).header(ROUTE)
     assert caught.value.reason == "unauthorized"
     assert token not in str(caught.value)
 
@@ -94,5 +115,5 @@ async def test_credentials_that_fail_are_a_failure_of_the_scrape() -> None:
             raise KubeConfigError("token file is gone")
 
     with pytest.raises(ScrapeError, match="token file is gone") as caught:
-        await Authorization(Broken(), tls=True).header(ROUTE)
+        await Authorization(Broken(), FakeClock(), tls=True).header(ROUTE)
     assert caught.value.reason == "unauthorized"

@@ -31,6 +31,8 @@ class FakeKubelets:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.asked: list[tuple[str, float]] = []
+        self.deadlines: list[float] = []
+        self.slowness: dict[str, float] = {}
         self.forgotten: list[str] = []
         self.answers: dict[str, Callable[[], NodeSamples]] = {}
         self.hanging: dict[str, asyncio.Event] = {}
@@ -39,11 +41,16 @@ class FakeKubelets:
 
     async def scrape(self, node: NodeInfo, *, deadline: float) -> NodeSamples:
         self.asked.append((node.name, self._clock.monotonic()))
+        self.deadlines.append(deadline)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             if node.name in self.hanging:
                 await self.hanging[node.name].wait()
+            if node.name in self.slowness:
+                await self._clock.sleep(min(self.slowness[node.name], deadline))
+                if self.slowness[node.name] > deadline:
+                    raise ScrapeError("timeout", "too slow")
             await asyncio.sleep(0)
             return self.answers.get(node.name, samples)()
         finally:
@@ -85,9 +92,9 @@ class Bench:
                 await task
 
 
-def fail(reason: str = "refused") -> Callable[[], NodeSamples]:
+def fail(reason: str = "refused", retry_after: float | None = None) -> Callable[[], NodeSamples]:
     def answer() -> NodeSamples:
-        raise ScrapeError(reason, "no")  # type: ignore[arg-type]
+        raise ScrapeError(reason, "no", retry_after=retry_after)  # type: ignore[arg-type]
 
     return answer
 
@@ -285,3 +292,141 @@ async def test_an_unexpected_error_does_not_end_the_scraping_of_a_node(caplog: p
 
     assert bench.sink.recorded == ["n"]
     assert bench.scraper.results == {"internal": 1, "ok": 1}
+
+
+async def test_a_node_that_needs_more_than_the_timeout_gets_it_and_is_scraped() -> None:
+    bench = Bench()
+    bench.kubelets.slowness["slow"] = 22.0
+    bench.scraper.set_node(node("slow"))
+
+    async with bench.running():
+        await bench.clock.advance(300)
+
+    assert bench.kubelets.deadlines[:3] == [10, 20, 30]
+    assert bench.sink.recorded.count("slow") >= 5
+    assert bench.scraper.results["timeout"] == 2
+
+
+async def test_a_node_that_was_slow_for_a_while_is_given_no_more_than_others_when_it_is_quick_again() -> None:
+    bench = Bench()
+    bench.kubelets.slowness["n"] = 22.0
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        await bench.clock.advance(200)
+        bench.kubelets.slowness["n"] = 0.1
+        await bench.clock.advance(PERIOD * 10)
+
+    assert bench.kubelets.deadlines[-1] == 10
+
+
+async def test_a_node_that_is_not_ready_gets_no_more_than_the_timeout() -> None:
+    bench = Bench()
+    bench.kubelets.slowness["n"] = 100.0
+    bench.scraper.set_node(node("n", ready=False))
+
+    async with bench.running():
+        await bench.clock.advance(300)
+
+    assert set(bench.kubelets.deadlines) == {10}
+
+
+async def test_a_slow_node_is_never_asked_while_it_still_answers() -> None:
+    bench = Bench()
+    bench.kubelets.slowness["n"] = 22.0
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        for ready in (True, False) * 40:
+            bench.scraper.set_node(node("n", ready=ready))
+            await bench.clock.advance(3)
+
+    assert bench.kubelets.most_in_flight == 1
+
+
+async def test_a_node_object_that_changes_all_the_time_has_the_node_asked_once_a_second_at_most() -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        for number in range(200):
+            bench.scraper.set_node(node("n", ready=bool(number % 2)))
+            await bench.clock.advance(0.1)
+
+    times = bench.kubelets.times("n")
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "low", "high"),
+    [
+        pytest.param(5.0, 5, 5.1, id="as long as asked"),
+        pytest.param(0.0, 1, 2, id="not sooner than without"),
+        pytest.param(3600.0, PERIOD, PERIOD, id="no longer than a period"),
+    ],
+)
+async def test_retry_after_is_honoured(retry_after: float, low: float, high: float) -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail("status", retry_after)
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        await bench.clock.advance(PERIOD * 2)
+
+    first, second = bench.kubelets.times("n")[:2]
+    assert low <= second - first <= high
+
+
+async def test_stopping_waits_for_no_kubelet() -> None:
+    bench = Bench()
+    for number in range(20):
+        bench.kubelets.hanging[f"n{number}"] = asyncio.Event()
+        bench.scraper.set_node(node(f"n{number}"))
+
+    async with bench.running():
+        assert bench.kubelets.in_flight == 20
+
+    assert bench.kubelets.in_flight == 0
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_the_situation_of_a_node_says_what_failed_and_when_it_is_asked_again() -> None:
+    bench = Bench()
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        await bench.clock.advance(PERIOD)
+        bench.kubelets.answers["n"] = fail("refused")
+        await bench.clock.advance(120)
+        found = bench.scraper.situation("n")
+
+    assert found is not None
+    assert (found.reason, found.message) == ("refused", "no")
+    assert found.failures > 3
+    assert found.since_answer is not None
+    assert found.since_answer > 100
+    assert found.until_next is not None
+    assert 0 <= found.until_next <= 60
+    assert bench.scraper.situation("unknown") is None
+
+
+async def test_nodes_are_counted_by_how_they_stand() -> None:
+    bench = Bench()
+    bench.kubelets.answers["bad"] = fail()
+    bench.kubelets.hanging["new"] = asyncio.Event()
+    for name in ("bad", "good", "new"):
+        bench.scraper.set_node(node(name))
+
+    async with bench.running():
+        standings = bench.scraper.standings()
+        assert {name: counts.nodes for name, counts in standings.items()} == {
+            "new": 1,
+            "ok": 1,
+            "retrying": 1,
+            "backing_off": 0,
+        }
+        assert 1 <= standings["retrying"].most_wait <= 2
+        await bench.clock.advance(200)
+        assert bench.scraper.standings()["backing_off"].nodes == 1
+        assert bench.scraper.standings()["backing_off"].most_deadline == 10
