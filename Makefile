@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?=
 PYTEST ?= $(BIN)/pytest
 
-.PHONY: demo test test-long check format bench bench-quick lock docs clean tools help
+.PHONY: demo test test-long check format bench bench-quick lock docs manifests clean tools help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -37,6 +37,10 @@ bench-quick: $(VENV)/.dev ## the same with small clusters
 
 docs: $(VENV)/.dev ## write the generated pages
 	$(BIN)/python -m metrics_api.settings.document > docs/flags.md
+
+manifests: ## render the overlays that are checked in as one file (needs kubectl)
+	kubectl kustomize manifests/overlays/release > manifests/components.yaml
+	kubectl kustomize manifests/overlays/high-availability > manifests/high-availability.yaml
 
 tools: ## kubectl, when the machine has none
 	@bash .ci/tools

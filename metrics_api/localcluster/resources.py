@@ -101,6 +101,28 @@ ENDPOINT_SLICES = Resource(
     "discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice", True, counts_generation=True
 )
 
+NETWORK_POLICIES = Resource(
+    "networking.k8s.io",
+    "v1",
+    "networkpolicies",
+    "networkpolicy",
+    "NetworkPolicy",
+    True,
+    ("netpol",),
+    counts_generation=True,
+)
+POD_DISRUPTION_BUDGETS = Resource(
+    "policy",
+    "v1",
+    "poddisruptionbudgets",
+    "poddisruptionbudget",
+    "PodDisruptionBudget",
+    True,
+    ("pdb",),
+    has_status=True,
+    counts_generation=True,
+)
+
 _RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(_RBAC, "v1", "roles", "role", "Role", True)
 ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "rolebinding", "RoleBinding", True)
@@ -150,6 +172,8 @@ RESOURCES = (
     HORIZONTAL_POD_AUTOSCALERS,
     LEASES,
     ENDPOINT_SLICES,
+    NETWORK_POLICIES,
+    POD_DISRUPTION_BUDGETS,
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     ROLE_BINDINGS,

@@ -1,0 +1,100 @@
+"""The manifests in a cluster: applied, served from, applied over metrics-server's and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from metrics_api.localcluster.resources import API_SERVICES, DEPLOYMENTS
+from metrics_api.localcluster.stored import JsonObject
+from tests.e2e.serving import GROUP, serving
+from tests.manifests import incumbent
+from tests.manifests.installing import Installation, bare_cluster
+from tests.manifests.rendering import COMPONENTS, HIGH_AVAILABILITY, MANIFESTS, OVERLAYS, RELEASE, customize, render
+
+pytestmark = [pytest.mark.xdist_group("manifests"), pytest.mark.timeout(120)]
+
+
+def deployed(installation: Installation) -> JsonObject:
+    found = installation.cluster.objects.get(DEPLOYMENTS, incumbent.NAMESPACE, incumbent.NAME)
+    assert found is not None
+    spec: JsonObject = found["spec"]
+    return spec
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+async def test_the_server_would_take_every_overlay_with_all_components(tmp_path: Path, overlay: str) -> None:
+    (tmp_path / "mine").mkdir()
+    folder = customize(tmp_path / "mine", overlay, COMPONENTS)
+    async with bare_cluster(tmp_path) as installation:
+        out = await installation.kubectl("apply", "--dry-run=server", "-k", folder)
+
+        assert len(out.splitlines()) == len(render(overlay, COMPONENTS))
+        assert all(line.endswith(" created (server dry run)") for line in out.splitlines())
+        assert installation.cluster.objects.get(DEPLOYMENTS, incumbent.NAMESPACE, incumbent.NAME) is None
+
+
+async def test_applied_and_started_it_serves_with_the_manifests_rights_alone(tmp_path: Path) -> None:
+    async with bare_cluster(tmp_path) as installation:
+        await installation.kubectl("apply", "-k", MANIFESTS / "overlays" / RELEASE)
+        cluster = installation.cluster
+        async with serving(cluster, tmp_path) as server:
+            installation.connect(server.port)
+            await server.until(lambda: server.client.get("/readyz"), lambda answer: answer.status_code == 200)
+
+            async def top() -> str:
+                return (await installation.run("top", "nodes", "--no-headers")).out
+
+            (row,) = (await server.until(top, bool)).splitlines()
+            rows = await installation.kubectl("get", "--raw", f"{GROUP}/pods")
+
+        assert row.split()[0] in cluster.fleet.node_names
+        assert json.loads(rows)["items"]
+        assert cluster.availability()[0]
+
+
+async def test_applied_over_metrics_server_and_back_nothing_of_ours_is_left(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(yaml.safe_dump_all(incumbent.OBJECTS))
+    async with bare_cluster(tmp_path) as installation:
+        await installation.kubectl("apply", "-f", theirs)
+        before = deployed(installation)
+
+        over = await installation.kubectl("apply", "-f", MANIFESTS / "components.yaml")
+        ours = deployed(installation)
+        back = await installation.kubectl("apply", "-f", theirs)
+
+        assert ours["template"]["spec"]["enableServiceLinks"] is False
+        assert not [line for line in over.splitlines() if line.endswith(" created")]
+        assert not [line for line in back.splitlines() if line.endswith(" created")]
+        assert deployed(installation) == before
+
+
+async def test_from_high_availability_and_v1_back_to_metrics_server_by_the_documented_steps(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.yaml"
+    theirs.write_text(yaml.safe_dump_all(incumbent.OBJECTS))
+    (tmp_path / "mine").mkdir()
+    async with bare_cluster(tmp_path) as installation:
+        await installation.kubectl("apply", "-f", theirs)
+        before: Any = deployed(installation)
+        await installation.kubectl("apply", "-k", customize(tmp_path / "mine", HIGH_AVAILABILITY, ["apiservice-v1"]))
+
+        await installation.kubectl("delete", "apiservice", "v1.metrics.k8s.io")
+        await installation.kubectl("-n", "kube-system", "delete", "poddisruptionbudget", "metrics-server")
+        await installation.kubectl("apply", "-f", theirs)
+
+        assert installation.cluster.objects.get(API_SERVICES, "", "v1.metrics.k8s.io") is None
+        assert deployed(installation) == before
+
+
+async def test_deleting_the_manifest_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with bare_cluster(tmp_path) as installation:
+        await installation.kubectl("apply", "-f", MANIFESTS / "high-availability.yaml")
+        deleted = await installation.kubectl("delete", "-f", MANIFESTS / "high-availability.yaml")
+
+        assert len(deleted.splitlines()) == len(render(HIGH_AVAILABILITY))
+        assert installation.cluster.objects.get(API_SERVICES, "", "v1beta1.metrics.k8s.io") is None
