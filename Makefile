@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?=
 PYTEST ?= $(BIN)/pytest
 
-.PHONY: demo test test-long check format bench bench-quick lock docs manifests clean tools help
+.PHONY: demo test test-long check format bench bench-quick lock docs manifests rootfs sbom clean tools help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -41,6 +41,16 @@ docs: $(VENV)/.dev ## write the generated pages
 manifests: ## render the overlays that are checked in as one file (needs kubectl)
 	kubectl kustomize manifests/overlays/release > manifests/components.yaml
 	kubectl kustomize manifests/overlays/high-availability > manifests/high-availability.yaml
+
+rootfs: $(VENV)/.runtime ## what the image holds beside Python, in build/rootfs
+	rm -rf build/rootfs
+	PYTHON=$(BIN)/python packaging/rootfs build/rootfs
+	@du -sh build/rootfs
+
+sbom: $(VENV)/.dev ## the image's bill of materials (CycloneDX), in dist/metrics-api.cdx.json
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	    --output-format JSON --output-file dist/metrics-api.cdx.json requirements/runtime.lock
 
 tools: ## kubectl, when the machine has none
 	@bash .ci/tools
