@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import orjson
 
 from metrics_api.localcluster import statuses
-from metrics_api.localcluster.negotiation import wants_aggregated_discovery
+from metrics_api.localcluster.negotiation import Call, negotiate, wants_aggregated_discovery
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import RESOURCES, Resource, group_versions
-from metrics_api.localcluster.responses import Response, json_response
+from metrics_api.localcluster.responses import Response, bytes_response, json_response
 from metrics_api.localcluster.seams import Aggregator
 from metrics_api.localcluster.stored import JsonObject
 
@@ -37,11 +37,11 @@ class Discovery:
             case ["api"] | ["apis"]:
                 return self._root(request, core=parts == ["api"])
             case ["api", version]:
-                return _resource_list("", version)
+                return _negotiated(request, _resource_list("", version))
             case ["apis", group]:
-                return self._group(group)
+                return _negotiated(request, self._group(group))
             case ["apis", group, version]:
-                return _resource_list(group, version)
+                return _negotiated(request, _resource_list(group, version))
         return None
 
     def _root(self, request: Request, *, core: bool) -> Response:
@@ -61,11 +61,11 @@ class Discovery:
         local = [_group_object(group, names) for group, names in versions.items()]
         return [*local, *(self.aggregator.groups() if self.aggregator else ())]
 
-    def _group(self, name: str) -> Response:
+    def _group(self, name: str) -> JsonObject:
         found = next((group for group in self._groups() if group["name"] == name), None)
         if found is None:
             raise statuses.unknown_path()
-        return json_response({"kind": "APIGroup", "apiVersion": "v1", **found})
+        return {"kind": "APIGroup", "apiVersion": "v1", **found}
 
     def undiscovered(self) -> Sequence[str]:
         """Return each ``group/version`` of an extension server that cannot be asked what it serves."""
@@ -85,13 +85,18 @@ def _group_object(group: str, versions: Sequence[str]) -> JsonObject:
     return {"name": group, "versions": entries, "preferredVersion": entries[0]}
 
 
-def _resource_list(group: str, version: str) -> Response:
+def _negotiated(request: Request, document: JsonObject) -> Response:
+    form = negotiate(request.header("accept"), Call.ONE)
+    return bytes_response(orjson.dumps(document), as_yaml=form.yaml)
+
+
+def _resource_list(group: str, version: str) -> JsonObject:
     resources = [one for one in RESOURCES if (one.group, one.version) == (group, version)]
     if not resources:
         raise statuses.unknown_path()
     head: JsonObject = {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {})}
     head["groupVersion"] = resources[0].group_version
-    return json_response({**head, "resources": [entry for one in resources for entry in _legacy_entries(one)]})
+    return {**head, "resources": [entry for one in resources for entry in _legacy_entries(one)]}
 
 
 def _legacy_entries(resource: Resource) -> list[JsonObject]:

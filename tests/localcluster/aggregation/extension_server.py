@@ -106,6 +106,7 @@ class ExtensionServer:
     received: list[Received] = field(default_factory=list)
     sni: list[str | None] = field(default_factory=list)
     maximum_tls: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    host: str = "127.0.0.1"
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -114,7 +115,7 @@ class ExtensionServer:
         self.socket: Listening | None = None
 
     async def __aenter__(self) -> Self:
-        entered = listening(self._serve, port=self.port, context=self._context())
+        entered = listening(self._serve, host=self.host, port=self.port, context=self._context())
         self.socket = await self._stack.enter_async_context(entered)
         self.port = self.socket.port
         return self

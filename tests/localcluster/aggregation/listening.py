@@ -63,8 +63,10 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(app: App, *, port: int = 0, context: ssl.SSLContext | None = None) -> AsyncIterator[Listening]:
-    """Serve an application on 127.0.0.1."""
+async def listening(
+    app: App, *, host: str = "127.0.0.1", port: int = 0, context: ssl.SSLContext | None = None
+) -> AsyncIterator[Listening]:
+    """Serve an application, on loopback unless told otherwise."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -88,7 +90,7 @@ async def listening(app: App, *, port: int = 0, context: ssl.SSLContext | None =
         new.on_lost = lost.set
         return new
 
-    server = await loop.create_server(protocol, "127.0.0.1", port, ssl=context)
+    server = await loop.create_server(protocol, host, port, ssl=context)
     found = Listening(server, state, lost)
     try:
         yield found

@@ -1,0 +1,184 @@
+"""What every client may count on: paths, forms, errors (contract §8.1, §8.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.contract.cluster import Cluster
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+GO = "application/vnd.kubernetes.protobuf"
+TOO_LONG = b'{"data":{"a":"' + b"x" * (3 * 1024 * 1024) + b'"}}'
+
+
+@pytest.mark.parametrize("path", ["/version", "/version/"])
+async def test_the_version_is_told_with_and_without_a_slash(cluster: Cluster, path: str) -> None:
+    found = (await cluster.admin.get(path)).json()
+
+    assert found["major"] == "1"
+    assert {"gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"} <= set(found)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
+async def test_probes_say_ok_to_anybody(cluster: Cluster, path: str) -> None:
+    response = await cluster.client().get(path)
+
+    assert (response.status_code, response.text) == (200, "ok")
+    assert response.headers["content-type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    ("group_version", "resources"),
+    [
+        ("api/v1", {"nodes", "pods", "namespaces", "services", "configmaps", "events"}),
+        ("apis/apiregistration.k8s.io/v1", {"apiservices", "apiservices/status"}),
+        ("apis/authentication.k8s.io/v1", {"tokenreviews", "selfsubjectreviews"}),
+        ("apis/authorization.k8s.io/v1", {"subjectaccessreviews", "selfsubjectaccessreviews"}),
+        ("apis/discovery.k8s.io/v1", {"endpointslices"}),
+        ("apis/apps/v1", {"deployments"}),
+    ],
+)
+async def test_the_resources_of_a_version_are_listed(cluster: Cluster, group_version: str, resources: set[str]) -> None:
+    found = (await cluster.admin.get(f"/{group_version}", headers={"Accept": "application/json"})).json()
+
+    assert (found["kind"], found["groupVersion"]) == ("APIResourceList", group_version.partition("/")[2])
+    assert resources <= {each["name"] for each in found["resources"]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/nodes",
+        "/api/v1/pods",
+        "/api/v1/namespaces/default/pods",
+        "/api/v1/namespaces",
+        "/api/v1/services",
+        "/api/v1/configmaps",
+        "/api/v1/events",
+        "/apis/discovery.k8s.io/v1/endpointslices",
+        "/apis/apiregistration.k8s.io/v1/apiservices",
+    ],
+)
+async def test_a_list_has_items_and_a_version(cluster: Cluster, path: str) -> None:
+    found = (await cluster.admin.get(path)).json()
+
+    assert found["kind"].endswith("List")
+    assert isinstance(found["items"], list)
+    assert found["metadata"]["resourceVersion"].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("path", "columns", "wide"),
+    [
+        (
+            "/api/v1/nodes",
+            ["Name", "Status", "Roles", "Age", "Version"],
+            ["Internal-IP", "External-IP", "OS-Image", "Kernel-Version", "Container-Runtime"],
+        ),
+        (
+            "/api/v1/pods",
+            ["Name", "Ready", "Status", "Restarts", "Age"],
+            ["IP", "Node", "Nominated Node", "Readiness Gates"],
+        ),
+    ],
+)
+async def test_tables_have_kubernetes_columns(cluster: Cluster, path: str, columns: list[str], wide: list[str]) -> None:
+    found = (await cluster.admin.get(path, headers={"Accept": TABLE})).json()
+
+    assert found["kind"] == "Table"
+    assert [each["name"] for each in found["columnDefinitions"] if each["priority"] == 0] == columns
+    assert [each["name"] for each in found["columnDefinitions"] if each["priority"] == 1] == wide
+
+
+@pytest.mark.parametrize("accept", [f"{GO},application/json", f"{GO}, */*", "application/json", "*/*", ""])
+async def test_every_clients_accept_header_is_answered_in_a_form_it_decodes(cluster: Cluster, accept: str) -> None:
+    response = await cluster.admin.get("/api/v1/nodes", headers={"Accept": accept})
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] in ("application/json", GO)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v2", "/apis/none.example.com/v1", "/apis/none.example.com/v1/x"])
+async def test_an_unknown_path_is_not_found(cluster: Cluster, path: str) -> None:
+    assert (await cluster.admin.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/v1/unicorns", "/api/v1/namespaces/default/unicorns/u"])
+async def test_an_unknown_kind_is_a_status(cluster: Cluster, path: str) -> None:
+    status = (await cluster.admin.get(path)).json()
+
+    assert (status["kind"], status["status"], status["code"]) == ("Status", "Failure", 404)
+    assert (status["reason"], status["message"]) == (
+        "NotFound",
+        "the server could not find the requested resource",
+    )
+
+
+async def test_a_missing_object_is_a_status_with_details(cluster: Cluster) -> None:
+    status = (await cluster.admin.get(f"{MAPS}/absent")).json()
+
+    assert (status["code"], status["reason"]) == (404, "NotFound")
+    assert status["message"] == 'configmaps "absent" not found'
+    assert status["details"] == {"name": "absent", "kind": "configmaps"}
+
+
+async def test_a_method_that_a_resource_does_not_have_is_not_allowed(cluster: Cluster) -> None:
+    response = await cluster.admin.put("/api/v1/nodes", json={})
+
+    assert (response.status_code, response.json()["reason"]) == (405, "MethodNotAllowed")
+    assert response.json()["message"] == "the server does not allow this method on the requested resource"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "code", "reason"),
+    [
+        pytest.param("application/json", b"{", 400, "BadRequest", id="cut-off"),
+        pytest.param("application/json", b"\xff\xfe", 400, "BadRequest", id="no-text"),
+        pytest.param("application/json", b"[]", 400, "BadRequest", id="an-array"),
+        pytest.param("application/yaml", b"a: [", 400, "BadRequest", id="bad-yaml"),
+        pytest.param("application/vnd.kubernetes.protobuf", b"{}", 400, "BadRequest", id="bad-protobuf"),
+        pytest.param("text/plain", b"{}", 415, "UnsupportedMediaType", id="another-type"),
+        pytest.param("application/json", TOO_LONG, 413, "RequestEntityTooLarge", id="too-long"),
+    ],
+)
+async def test_a_body_that_is_no_object_is_refused(
+    cluster: Cluster, content_type: str, body: bytes, code: int, reason: str
+) -> None:
+    response = await cluster.admin.post(MAPS, content=body, headers={"Content-Type": content_type})
+
+    status = response.json()
+    assert (response.status_code, status["kind"], status["reason"]) == (code, "Status", reason)
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        pytest.param({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}}, 400, id="another-kind"),
+        pytest.param({"metadata": {"name": "a", "namespace": "other"}}, 400, id="another-namespace"),
+        pytest.param({"metadata": {}}, 422, id="no-name"),
+        pytest.param({"metadata": {"name": "not a name"}}, 422, id="a-bad-name"),
+        pytest.param({"metadata": {"name": ["a"]}}, 400, id="a-list-for-a-name"),
+    ],
+)
+async def test_an_object_that_may_not_be_is_refused(cluster: Cluster, document: dict[str, Any], code: int) -> None:
+    response = await cluster.admin.post(MAPS, json={"kind": "ConfigMap", "apiVersion": "v1"} | document)
+
+    assert (response.status_code, response.json()["kind"]) == (code, "Status")
+
+
+async def test_a_patch_of_an_unknown_type_is_refused(cluster: Cluster) -> None:
+    await cluster.create(MAPS, {"metadata": {"name": "one"}})
+    response = await cluster.admin.patch(f"{MAPS}/one", content=b"{}", headers={"Content-Type": "text/plain"})
+
+    assert (response.status_code, response.json()["reason"]) == (415, "UnsupportedMediaType")
+
+
+async def test_a_name_that_is_taken_is_a_conflict(cluster: Cluster) -> None:
+    await cluster.create(MAPS, {"metadata": {"name": "one"}})
+    response = await cluster.admin.post(MAPS, json={"metadata": {"name": "one"}})
+
+    assert (response.status_code, response.json()["reason"]) == (409, "AlreadyExists")
+    assert response.json()["message"] == 'configmaps "one" already exists'
