@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import html
 import logging
+from collections.abc import Sequence
+from time import perf_counter
 from typing import Protocol
 
 from fastapi import FastAPI, Request, Response
@@ -26,12 +28,13 @@ from metrics_api.api.probes import Endpoint, Probes
 from metrics_api.api.reply import NOSNIFF, TEXT, Reply
 from metrics_api.api.requestheaders import read_headers
 from metrics_api.api.requestinfo import RequestInfo, parse_request
-from metrics_api.api.resources import MetricsView, Resources, resource_of
+from metrics_api.api.resources import Found, MetricsView, Reasons, Resources, resource_of
 from metrics_api.api.status import internal_error, method_not_allowed, path_not_found
 from metrics_api.api.version import version_info
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import KubeError, StatusError
 from metrics_api.gotext import quote
+from metrics_api.model import Row
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOGGED = 200
@@ -50,10 +53,34 @@ class Gate(Protocol):
         ...
 
 
+class Reads(Protocol):
+    """Is told of answers; must not wait. Times are seconds from the request to the end of its answer."""
+
+    def answered(self, verb: str, resource: str, rows: Sequence[Row], took: float) -> None:
+        """Take note of objects that were served."""
+        ...
+
+    def passed(self, path: str, took: float) -> None:
+        """Take note of an answer on another path."""
+        ...
+
+    def failed(self, code: int) -> None:
+        """Take note of an answer that is an error."""
+        ...
+
+
 class MetricsAPI(FastAPI):
     """The ASGI application; ``build_api`` makes it."""
 
-    def __init__(self, view: MetricsView, gate: Gate | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: MetricsView,
+        gate: Gate | None,
+        clock: Clock,
+        *,
+        reads: Reads | None = None,
+        reasons: Reasons | None = None,
+    ) -> None:
         super().__init__(
             title="metrics-api",
             openapi_url=None,
@@ -63,9 +90,10 @@ class MetricsAPI(FastAPI):
             # Off whatever FASTAPI_OTEL_* variables say: this program sends nothing anywhere unasked.
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         )
-        self._resources = Resources(view)
+        self._resources = Resources(view, reasons)
         self._answers = Answers(clock)
         self._gate = gate
+        self._reads = reads
         self.add_exception_handler(HTTPException, _refuse)
         self.add_exception_handler(StatusError, _answer_error)
         self.add_exception_handler(Exception, _answer_fault)
@@ -79,29 +107,40 @@ class MetricsAPI(FastAPI):
         try:
             await self._answer(scope, receive, reply)
         except StatusError as error:
+            self._failed(error.code)
             await reply.error(error)
         except KubeError as error:
             _LOG.warning("cannot decide who may see %s: %s", _shown_path(scope), error)
+            self._failed(500)
             await reply.body(500, TEXT, _undecided(scope, error), (NOSNIFF,))
         except Exception:
             _LOG.exception("fault in %s %s, audit id %s", scope["method"], _shown_path(scope), reply.audit_id)
+            self._failed(500)
             if not reply.started:
                 await reply.error(internal_error())
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
-        query_string = scope["query_string"]
+        began, query_string = perf_counter(), scope["query_string"]
         request = parse_request(scope["method"], scope["path"], query_string)
         if self._gate is not None:
             await self._gate(scope, request)
         if request.group == GROUP:
-            await self._answer_resource(scope["method"], request, query_string, reply)
+            found = await self._answer_resource(scope["method"], request, query_string, reply)
+            if self._reads is not None:
+                self._reads.answered(request.verb, found.resource.name, found.rows, perf_counter() - began)
             return
         path = scope["path"]
         if len(path) > 1 and path.endswith("/"):  # answered without the slash, as by kube-apiserver
             scope = {**scope, "path": path.rstrip("/") or "/"}
         await super().__call__(scope, receive, reply.forward)
+        if self._reads is not None:
+            self._reads.passed(path, perf_counter() - began)
 
-    async def _answer_resource(self, method: str, request: RequestInfo, query_string: bytes, reply: Reply) -> None:
+    def _failed(self, code: int) -> None:
+        if self._reads is not None:
+            self._reads.failed(code)
+
+    async def _answer_resource(self, method: str, request: RequestInfo, query_string: bytes, reply: Reply) -> Found:
         resource = resource_of(method, request)
         headers = reply.request_headers
         wanted = resource_format(headers, query_string, is_list=request.verb != "get")
@@ -109,6 +148,7 @@ class MetricsAPI(FastAPI):
         if wanted.kind:
             wanted = check_transform(wanted, resource, query_string, is_list=found.is_list)
         await reply.document(await self._answers.body(found, wanted, headers.get(b"accept-encoding", b"")))
+        return found
 
 
 def build_api(
@@ -119,6 +159,8 @@ def build_api(
     gate: Gate | None = None,
     secure_port: int = 443,
     clock: Clock | None = None,
+    reads: Reads | None = None,
+    reasons: Reasons | None = None,
 ) -> MetricsAPI:
     """Return the application.
 
@@ -129,9 +171,11 @@ def build_api(
         gate: Who may pass; ``None`` lets everyone pass.
         secure_port: What the legacy discovery names as our address.
         clock: Time; the machine's when ``None``.
+        reads: Is told what answers took.
+        reasons: Says why there are no metrics of something that exists.
     """
     clock = clock or SystemClock()
-    api = MetricsAPI(view, gate, clock)
+    api = MetricsAPI(view, gate, clock, reads=reads, reasons=reasons)
     routes.add_discovery(api, Discovery(secure_port))
     routes.add_openapi(api, OpenAPI(version, clock))
     for name, checks in probes._asdict().items():

@@ -63,6 +63,18 @@ class MetricsView(Protocol):
         ...
 
 
+class Reasons(Protocol):
+    """Says why there are no metrics of something that exists, and when they are expected: asked for a 404 only."""
+
+    def node(self, name: str) -> str | None:
+        """Return the reason for a Node, ``None`` when there is nothing to say."""
+        ...
+
+    def pod(self, namespace: str, name: str) -> str | None:
+        """Return the reason for a running Pod, ``None`` when there is nothing to say."""
+        ...
+
+
 class Found(msgspec.Struct, frozen=True):
     """The answer to a request, before it has a format."""
 
@@ -82,10 +94,12 @@ class Resources:
 
     Args:
         view: What is served.
+        reasons: Why something is not; ``None`` leaves it unsaid.
     """
 
-    def __init__(self, view: MetricsView) -> None:
+    def __init__(self, view: MetricsView, reasons: Reasons | None = None) -> None:
         self._view = view
+        self._reasons = reasons
         self._selections = Selections()
 
     async def find(self, resource: Resource, request: RequestInfo, query_string: bytes) -> Found:
@@ -101,7 +115,7 @@ class Resources:
         """
         if request.verb == "get":
             check_get_options(query_string)
-            row = _get(self._view, resource, request.namespace, request.name)
+            row = self._get(resource, request.namespace, request.name)
             return Found(resource, request.version, (row,), is_list=False)
         options = parse_list_options(query_string)
         if options.watch:
@@ -118,6 +132,23 @@ class Resources:
             is_whole=options.selects_all,
         )
 
+    def _get(self, resource: Resource, namespace: str, name: str) -> Row:
+        view, reasons = self._view, self._reasons
+        if resource is PODS:
+            row = view.pod(namespace, name)
+            if row is None:
+                if not view.knows_pod(namespace, name):
+                    raise pod_not_found(name)
+                why = None if reasons is None else reasons.pod(namespace, name)
+                raise pod_metrics_not_found(namespace, name, why)
+        else:
+            row = view.node(name)
+            if row is None:
+                if not view.knows_node(name):
+                    raise node_not_found(name)
+                raise node_metrics_not_found(name, None if reasons is None else reasons.node(name))
+        return row
+
 
 def resource_of(method: str, request: RequestInfo) -> Resource:
     """Return the resource that a request is for.
@@ -133,15 +164,3 @@ def resource_of(method: str, request: RequestInfo) -> Resource:
     if method != "GET":
         raise method_not_allowed()
     return resource
-
-
-def _get(view: MetricsView, resource: Resource, namespace: str, name: str) -> Row:
-    if resource is PODS:
-        row = view.pod(namespace, name)
-        if row is None:
-            raise pod_metrics_not_found(namespace, name) if view.knows_pod(namespace, name) else pod_not_found(name)
-    else:
-        row = view.node(name)
-        if row is None:
-            raise node_metrics_not_found(name) if view.knows_node(name) else node_not_found(name)
-    return row

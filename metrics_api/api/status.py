@@ -70,20 +70,24 @@ def pod_not_found(name: str) -> StatusError:
     return StatusError(404, "NotFound", f"pods {quote(name)} not found", name=name, kind=PODS.name)
 
 
-def node_metrics_not_found(name: str) -> StatusError:
-    """404: the Node exists, and nothing usable is known of it yet."""
-    return _metrics_not_found(NODES, name)
+def node_metrics_not_found(name: str, why: str | None = None) -> StatusError:
+    """404: the Node exists, and nothing usable is known of it yet; ``why`` in words where that is known."""
+    return _metrics_not_found(NODES, name, why)
 
 
-def pod_metrics_not_found(namespace: str, name: str) -> StatusError:
-    """404: the Pod runs, and nothing usable is known of it yet."""
-    return _metrics_not_found(PODS, f"{namespace}/{name}")
+def pod_metrics_not_found(namespace: str, name: str, why: str | None = None) -> StatusError:
+    """404: the Pod runs, and nothing usable is known of it yet; ``why`` in words where that is known."""
+    return _metrics_not_found(PODS, f"{namespace}/{name}", why)
 
 
-def _metrics_not_found(resource: Resource, name: str) -> StatusError:
+def _metrics_not_found(resource: Resource, name: str, why: str | None) -> StatusError:
+    """Return metrics-server's text, and behind it, where it disturbs nobody who looks for that, the reason."""
     kind = resource.kind.lower()
     message = f"{kind}.{GROUP} {quote(name)} not found"
-    return StatusError(404, "NotFound", message, name=name, group=GROUP, kind=kind)
+    if why is None:
+        return StatusError(404, "NotFound", message, name=name, group=GROUP, kind=kind)
+    causes = [("MetricsNotAvailable", why, "")]
+    return StatusError(404, "NotFound", f"{message}: {why}", name=name, group=GROUP, kind=kind, causes=causes)
 
 
 def path_not_found() -> StatusError:

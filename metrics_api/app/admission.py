@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Protocol
 
 from metrics_api.app.connections import Connections, LatePoster
 from metrics_api.auth.access import Authorizer
@@ -16,6 +17,17 @@ from metrics_api.auth.tokens import TokenAuthenticator
 from metrics_api.auth.trust import FrontProxyRules, Trust
 from metrics_api.clock import Clock
 from metrics_api.settings.values import Settings
+
+
+class ReviewCounts(Protocol):
+    """What a cache of reviews has counted."""
+
+    hits: int
+    misses: int
+
+    def __len__(self) -> int:
+        """Return how many answers it remembers."""
+        ...
 
 
 class Admission:
@@ -39,6 +51,8 @@ class Admission:
         self._lookup = TrustLookup(_flags(settings), self._apply)
         self._lookup.start()
         self._has_looked_up: Callable[[], bool] = lambda: settings.authentication_skip_lookup
+        self.review_caches: dict[str, ReviewCounts] = {}
+        """``tokens`` and ``access`` -> what is remembered of kube-apiserver's answers."""
         self.gate = self._build_gate()
 
     @property
@@ -90,6 +104,7 @@ class Admission:
             allowed_lifetime=settings.authorization_webhook_cache_authorized_ttl,
             denied_lifetime=settings.authorization_webhook_cache_unauthorized_ttl,
         )
+        self.review_caches = {"tokens": tokens.cache, "access": authorizer.cache}
         return Gate(
             self._judge,
             Authenticator(self._judge, tokens, clock),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Sized
 from typing import TYPE_CHECKING, Protocol
 
 from metrics_api.app.connections import Connections
@@ -17,14 +18,32 @@ if TYPE_CHECKING:
     from metrics_api.kube.access import KubeAccess
     from metrics_api.kube.reflector import Reflector
     from metrics_api.kubelet.client import KubeletClient
-    from metrics_api.scraper.scraper import Scraper
+    from metrics_api.scraper.node_state import Situation
+    from metrics_api.scraper.scraper import Observer, Scraper
 
 _log = logging.getLogger(__name__)
 
 
-class _Watch(Protocol):
+class Watch(Protocol):
+    """A watched resource."""
+
+    restarts: int
+    relists: int
+
     @property
-    def has_synced(self) -> bool: ...
+    def has_synced(self) -> bool:
+        """Whether a list has been completed."""
+        ...
+
+    @property
+    def known(self) -> Sized:
+        """All objects as last heard of."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """Objects left out so far."""
+        ...
 
 
 class Collection:
@@ -34,18 +53,23 @@ class Collection:
         settings: Which nodes, how, how often.
         clock: Time.
         store: Takes all that is learned.
+        observer: Is told how long scrapes took.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, store: Store) -> None:
+    def __init__(self, settings: Settings, clock: Clock, store: Store, observer: Observer | None = None) -> None:
         self._settings = settings
         self._clock = clock
         self._store = store
-        self._watches: tuple[_Watch, ...] = ()
+        self._observer = observer
+        self.watches: dict[str, Watch] = {}
+        """By resource; empty before ``run`` has begun, as the next two are ``None``."""
+        self.scraper: Scraper | None = None
+        self.kubelets: KubeletClient | None = None
 
     @property
     def has_synced(self) -> bool:
         """Whether the first lists of nodes and pods are complete."""
-        return bool(self._watches) and all(watch.has_synced for watch in self._watches)
+        return bool(self.watches) and all(watch.has_synced for watch in self.watches.values())
 
     async def run(self, connections: Connections) -> None:
         """Watch and scrape until cancelled.
@@ -58,12 +82,12 @@ class Collection:
         from metrics_api.kube.watched import all_nodes, running_pods
 
         rng = random.Random()  # noqa: S311 - jitter, not a secret
-        kubelets = self._build_kubelets(access)
-        scraper = self._build_scraper(kubelets)
+        kubelets = self.kubelets = self._build_kubelets(access)
+        scraper = self.scraper = self._build_scraper(kubelets)
         node_handler = _NodeHandler(self._settings, self._store, scraper)
         nodes = Reflector(kube, all_nodes(), node_handler, clock=self._clock, rng=rng)
         pods = Reflector(kube, running_pods(), _PodHandler(self._store), clock=self._clock, rng=rng)
-        self._watches = nodes, pods
+        self.watches = {"nodes": nodes, "pods": pods}
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(nodes.run())
@@ -72,6 +96,10 @@ class Collection:
                 group.create_task(_say_when_listed(nodes, pods, scraper))
         finally:
             await kubelets.close()
+
+    def situation(self, node_name: str) -> Situation | None:
+        """Return how the scraping of a node stands; ``None`` when it is not scraped, or nothing is yet."""
+        return None if self.scraper is None else self.scraper.situation(node_name)
 
     def _build_kubelets(self, access: KubeAccess) -> KubeletClient:
         from metrics_api.kubelet.client import KubeletClient
@@ -109,6 +137,7 @@ class Collection:
             self._clock,
             period=self._settings.metric_resolution,
             timeout=self._settings.kubelet_request_timeout,
+            observer=self._observer,
         )
 
 

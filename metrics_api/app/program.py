@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Sequence
 
 from metrics_api import __version__
 from metrics_api.api.app import build_api
@@ -16,6 +17,9 @@ from metrics_api.api.readiness import Readiness
 from metrics_api.app.admission import Admission, asks_for_certificates
 from metrics_api.app.collection import Collection
 from metrics_api.app.connections import Connections
+from metrics_api.app.exporter import Exporter
+from metrics_api.app.measured import Measured
+from metrics_api.app.reasons import Reasons
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import MetricsApiError
 from metrics_api.serving.certificates import ServingPair, find_pair
@@ -25,6 +29,9 @@ from metrics_api.serving.server import HttpsServer
 from metrics_api.settings.cipher_suites import openssl_names
 from metrics_api.settings.values import Settings
 from metrics_api.store.store import Store
+from metrics_api.telemetry.kubelet_requests import KubeletRequests
+from metrics_api.telemetry.lag import LoopLag
+from metrics_api.telemetry.reads import Reads
 
 _log = logging.getLogger(__name__)
 _EXPIRY_PERIOD = 1.0
@@ -49,7 +56,11 @@ class Program:
         self.stopping = asyncio.Event()
         """Set it to begin an orderly stop."""
         self._store = Store(self._clock, resolution=settings.metric_resolution, max_age=settings.max_metric_age)
-        self._collection = Collection(settings, self._clock, self._store)
+        self._requests = KubeletRequests(
+            self._clock, period=settings.metric_resolution, per_node=settings.per_node_metrics
+        )
+        self._reads, self._lag = Reads(self._clock), LoopLag(self._clock)
+        self._collection = Collection(settings, self._clock, self._store, self._requests)
         self._tls = _build_tls(settings)
         self._admission = Admission(settings, self._clock, self._tls.trust)
         self._server = self._build_server()
@@ -68,13 +79,16 @@ class Program:
         try:
             async with asyncio.TaskGroup() as group:
                 serving = group.create_task(self._server.run())
-                working = [group.create_task(each) for each in (self._work(), self._expire(), self._follow_files())]
+                working = [group.create_task(each) for each in self._duties()]
                 await self.stopping.wait()
                 await self._stop(serving)
                 for task in working:
                     task.cancel()
         except BaseExceptionGroup as errors:
             raise _first(errors) from errors
+
+    def _duties(self) -> Sequence[Coroutine[None, None, None]]:
+        return self._work(), self._expire(), self._follow_files(), self._lag.run()
 
     def reload(self) -> None:
         """Read certificates, keys and authorities again that have changed."""
@@ -102,7 +116,11 @@ class Program:
             gate=self._admission.gate,
             secure_port=port,
             clock=self._clock,
+            reads=self._reads,
+            reasons=Reasons(self._store, self._collection.situation, self._clock),
         )
+        measured = Measured(self._store, self._collection, self._admission)
+        Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
         return HttpsServer(application, listener, self._tls.context, drain=settings.request_timeout)
 
     def _probes(self) -> Probes:

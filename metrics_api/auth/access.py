@@ -62,17 +62,18 @@ class Authorizer:
 
     def __init__(self, reviewer: Reviewer, clock: Clock, *, allowed_lifetime: float, denied_lifetime: float) -> None:
         self._reviewer = reviewer
-        self._decisions: ReviewCache[tuple[User, Attributes], Decision] = ReviewCache(
+        self.cache: ReviewCache[tuple[User, Attributes], Decision] = ReviewCache(
             clock,
             size=_CACHE_SIZE,
             lifetime=lambda decision: allowed_lifetime if decision.allowed else denied_lifetime,
         )
+        """What is remembered; for counting it."""
 
     def remembered(self, user: User, attributes: Attributes) -> Decision | None:
         """Return the decision when it is known without asking."""
         if MASTERS in user.groups:
             return _ALLOWED
-        return self._decisions.peek((user, attributes))
+        return self.cache.peek((user, attributes))
 
     async def authorize(self, user: User, attributes: Attributes) -> Decision:
         """Return the decision.
@@ -84,7 +85,7 @@ class Authorizer:
             return _ALLOWED
         if _size(user, attributes) > _LONGEST_CACHED:
             return await self._review(user, attributes)
-        return await self._decisions.get((user, attributes), lambda: self._review(user, attributes))
+        return await self.cache.get((user, attributes), lambda: self._review(user, attributes))
 
     async def _review(self, user: User, attributes: Attributes) -> Decision:
         body = msgspec.json.encode(

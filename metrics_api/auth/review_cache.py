@@ -31,6 +31,10 @@ class ReviewCache(Generic[Key, Answer]):
         self._lifetime = lifetime
         self._answers: OrderedDict[Key, tuple[float, Answer]] = OrderedDict()
         self._asking: dict[Key, asyncio.Task[Answer]] = {}
+        self.hits = 0
+        """Answers given from memory."""
+        self.misses = 0
+        """Questions asked."""
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -44,6 +48,7 @@ class ReviewCache(Generic[Key, Answer]):
             del self._answers[key]
             return None
         self._answers.move_to_end(key)
+        self.hits += 1
         return found[1]
 
     async def get(self, key: Key, ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -62,6 +67,7 @@ class ReviewCache(Generic[Key, Answer]):
         return await asyncio.shield(asking)
 
     async def _ask(self, key: Key, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        self.misses += 1
         answer = await ask()
         seconds = self._lifetime(answer)
         if seconds > 0:

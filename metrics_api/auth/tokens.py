@@ -55,13 +55,14 @@ class TokenAuthenticator:
     def __init__(self, reviewer: Reviewer, clock: Clock, *, lifetime: float) -> None:
         self._reviewer = reviewer
         self._key = secrets.token_bytes(32)
-        self._verdicts: ReviewCache[bytes, Verdict] = ReviewCache(
+        self.cache: ReviewCache[bytes, Verdict] = ReviewCache(
             clock, size=_CACHE_SIZE, lifetime=lambda _verdict: lifetime
         )
+        """What is remembered; for counting it."""
 
     def remembered(self, token: str) -> Verdict | None:
         """Return the verdict when it is known, without asking."""
-        return self._verdicts.peek(self._hash(token))
+        return self.cache.peek(self._hash(token))
 
     async def authenticate(self, token: str) -> Verdict:
         """Return the verdict on a token.
@@ -71,7 +72,7 @@ class TokenAuthenticator:
         Raises:
             KubeError: kube-apiserver could not be asked; the request must then be refused.
         """
-        return await self._verdicts.get(self._hash(token), lambda: self._review(token))
+        return await self.cache.get(self._hash(token), lambda: self._review(token))
 
     async def _review(self, token: str) -> Verdict:
         body = msgspec.json.encode(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from metrics_api.scraper.node_state import NodeState
 
@@ -14,14 +14,6 @@ STANDINGS: tuple[Standing, ...] = ("new", "ok", "retrying", "backing_off")
 _SOON = 2
 
 
-class Durations(Protocol):
-    """Takes how long things took."""
-
-    def observe(self, value: float) -> None:
-        """Count one more, in seconds."""
-        ...
-
-
 class StandingCounts(NamedTuple):
     """The nodes of one standing."""
 
@@ -30,33 +22,6 @@ class StandingCounts(NamedTuple):
     """The longest deadline among them, in seconds."""
     most_wait: float = 0.0
     """The longest wait for the next scrape among them, in seconds."""
-
-
-class Cycles:
-    """Durations of cycles: in each period the longest scrape, stored, as a scraper with a barrier would take.
-
-    Args:
-        period: Seconds.
-        durations: Gets one duration for each period in which a scrape ended.
-    """
-
-    __slots__ = ("_durations", "_longest", "_number", "_period")
-
-    def __init__(self, period: float, durations: Durations) -> None:
-        self._period = period
-        self._durations = durations
-        self._number = -1
-        self._longest = 0.0
-
-    def note(self, monotonic: float, took: float) -> None:
-        """Take note of a scrape that ended."""
-        number = int(monotonic // self._period)
-        if number != self._number:
-            if self._number >= 0:
-                self._durations.observe(self._longest)
-            self._number, self._longest = number, took
-        elif took > self._longest:
-            self._longest = took
 
 
 def standing(state: NodeState) -> Standing:

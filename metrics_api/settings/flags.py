@@ -84,6 +84,12 @@ _METRICS = Section(
             "Label selector, such as type!=virtual-kubelet: only these nodes are asked and served. Empty: all nodes.",
             shorthand="l",
         ),
+        Flag(
+            "per-node-metrics",
+            kinds.BOOL,
+            "Whether /metrics has metrics-server's two families by node, 15 series a node. No other family grows with "
+            "the cluster. Not in metrics-server.",
+        ),
     ),
 )
 

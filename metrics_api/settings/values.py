@@ -60,6 +60,8 @@ class Settings:
     """Label selector of the nodes that are scraped and served, as written. Empty: all."""
     node_label_selector: LabelSelector | None = None
     """``node_selector`` parsed; ``None`` when that is empty."""
+    per_node_metrics: bool = True
+    """Whether ``/metrics`` has the two families by node."""
 
     kubelet_endpoint: KubeletEndpoint = "auto"
     """Which document kubelets are asked for. ``auto``: the Summary, and where it is refused the resource metrics."""

@@ -12,7 +12,7 @@ from metrics_api.store.pods import PodHistory
 from metrics_api.store.usage import NODE_RATE_WINDOW, Span, Terms, most_cpu, most_memory
 
 _FUTURE_TOLERANCE = 60.0
-_GAP_SLACK = 45.0  # the longest spacing of an idle container's samples and half as much again
+GAP_SLACK = 45.0  # the longest spacing of an idle container's samples and half as much again
 _END_OF_TIME = 253402300799.0  # 9999-12-31T23:59:59Z, the last that can be written
 _LEAST_STRANGERS = 1000
 
@@ -81,7 +81,7 @@ def terms_of(node: Node, samples: NodeSamples, *, monotonic: float, period: floa
         most_cpu=most_cpu(node.info),
         most_memory=most_memory(node.info),
         period=period,
-        gap=period + _GAP_SLACK,
+        gap=period + GAP_SLACK,
         longest=5 * period + 30,
         span=span_of(node, monotonic=monotonic, max_age=max_age),
         monotonic=math.ceil(monotonic),

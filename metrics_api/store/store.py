@@ -15,8 +15,10 @@ from metrics_api.clock import Clock
 from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample, Row, Sample, Usage
 from metrics_api.store.encode import encode_node, encode_pod
 from metrics_api.store.history import Lack, unpack
-from metrics_api.store.nodes import Node, node_terms, node_usage, span_of, terms_of
+from metrics_api.store.lacks import NodeLack, PodLack, pod_lack
+from metrics_api.store.nodes import GAP_SLACK, Node, node_terms, node_usage, span_of, terms_of
 from metrics_api.store.pods import NamePool, Pod, PodHistory, observe, whole_usage
+from metrics_api.store.tally import Tally
 from metrics_api.store.usage import Terms, advance
 from metrics_api.store.view import View, due
 
@@ -208,6 +210,33 @@ class Store:
     def dropped(self) -> Mapping[str, int]:
         """Reason -> how many samples were not used: ``stale``, ``future``, ``cpu_bound``, ``memory_bound``."""
         return {reason: self._lacks[lack] for lack, reason in _DROPS.items()}
+
+    def selected_nodes(self) -> list[str]:
+        """Return the names of the nodes that are served when they have usage."""
+        return [state.info.name for state in self._nodes if state.selected]
+
+    def count(self, node_name: str, tally: Tally) -> None:
+        """Add a node and its pods to a tally; a node that is gone adds nothing."""
+        state = self._nodes.get("", node_name)
+        if state is not None and state.selected:
+            pods = self._bound.get(node_name, {}).values()
+            tally.count(state, pods, monotonic=self._clock.monotonic(), max_age=self._max_age)
+
+    def new_tally(self) -> Tally:
+        """Return an empty tally. Rows older than a period and a kubelet's own slack count as stale."""
+        return Tally(self._resolution + GAP_SLACK)
+
+    # What is lacking.
+
+    def node_lack(self, name: str) -> NodeLack | None:
+        """Return what a node lacks; ``None`` when the API server has no such node."""
+        state = self._nodes.get("", name)
+        return None if state is None else NodeLack(state.selected, Lack(state.history.lack))
+
+    def pod_lack(self, namespace: str, name: str) -> PodLack | None:
+        """Return what a pod lacks; ``None`` when the API server has no such running pod."""
+        pod = self._pods.get(namespace, name)
+        return None if pod is None else pod_lack(pod, self._nodes.get("", pod.info.node_name))
 
     # What is asked.
 

@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from metrics_api.api.app import build_api
 from metrics_api.api.listoptions import parse_list_options
-from tests.api.views import DATA, V1, V1BETA1, FakeView, connect, get, make_api, make_row
+from metrics_api.api.probes import Probes
+from tests.api.views import DATA, V1, V1BETA1, FakeView, connect, get, make_api, make_row, small_view
 
 _CASES = json.loads((DATA / "selector-cases.json").read_text())
 _SELECTORS = [
@@ -300,3 +302,33 @@ def test_a_very_long_query_is_parsed_and_not_kept() -> None:
     query = b"labelSelector=app%3Dweb&x=" + b"y" * 5000
     assert parse_list_options(query) == parse_list_options(query)
     assert parse_list_options(query) is not parse_list_options(query)
+
+
+class _Reasons:
+    def node(self, name: str) -> str | None:
+        return f"{name} is asleep"
+
+    def pod(self, namespace: str, name: str) -> str | None:
+        return f"{namespace}/{name} started 6 s ago; first sample expected in 9 s"
+
+
+async def test_a_missing_metric_says_why_behind_metrics_servers_text_and_in_the_causes() -> None:
+    api = build_api(small_view(), Probes(), version="0.1.0", reasons=_Reasons())
+    status = (await get(f"{V1BETA1}/namespaces/default/pods/young", api)).json()
+    why = "default/young started 6 s ago; first sample expected in 9 s"
+    assert status["message"] == f'podmetrics.metrics.k8s.io "default/young" not found: {why}'
+    assert status["details"] == {
+        "name": "default/young",
+        "group": "metrics.k8s.io",
+        "kind": "podmetrics",
+        "causes": [{"reason": "MetricsNotAvailable", "message": why}],
+    }
+    node = (await get(f"{V1}/nodes/n3", api)).json()
+    assert node["message"] == 'nodemetrics.metrics.k8s.io "n3" not found: n3 is asleep'
+    assert (node["code"], node["reason"]) == (404, "NotFound")
+
+
+async def test_what_does_not_exist_is_not_explained() -> None:
+    api = build_api(small_view(), Probes(), version="0.1.0", reasons=_Reasons())
+    assert (await get(f"{V1}/nodes/nope", api)).json()["message"] == 'node "nope" not found'
+    assert (await get(f"{V1}/namespaces/default/pods/nope", api)).json()["message"] == 'pods "nope" not found'

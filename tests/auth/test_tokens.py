@@ -142,6 +142,6 @@ async def test_no_token_stays_in_memory() -> None:
     bench.kube.posted.clear()
     gc.collect()
 
-    kept = bench.tokens._verdicts._answers
+    kept = bench.tokens.cache._answers
     assert len(kept) == 1
     assert all(secret.encode() not in key and secret not in str(value) for key, value in kept.items())

@@ -253,10 +253,15 @@ def test_no_flag_is_both_with_and_without_effect() -> None:
     assert set(FLAGS).isdisjoint(INERT)
 
 
-def test_only_three_flags_are_our_own() -> None:
+def test_only_these_flags_are_our_own() -> None:
     theirs = {*BOOLEANS, *VALUED}
 
-    assert set(FLAGS) - theirs == {"kubelet-endpoint", "max-metric-age", "kubelet-denied-cidrs"}
+    assert set(FLAGS) - theirs == {
+        "kubelet-endpoint",
+        "max-metric-age",
+        "kubelet-denied-cidrs",
+        "per-node-metrics",
+    }
 
 
 def test_a_flag_without_effect_still_needs_its_value() -> None:

@@ -19,7 +19,8 @@ def test_every_setting_has_exactly_one_flag() -> None:
 @pytest.mark.parametrize("flag", FLAGS.values(), ids=FLAGS)
 def test_a_flags_kind_gives_what_its_setting_holds(flag: Flag) -> None:
     default = getattr(Settings(), flag.field)
-    parsed = flag.kind.parse("false" if flag.kind.is_boolean else show(default)) if show(default) else default
+    text = str(default).lower() if flag.kind.is_boolean else show(default)
+    parsed = flag.kind.parse(text) if text else default
 
     assert parsed == default
     assert type(parsed) is type(default)
