@@ -29,7 +29,8 @@ _PAGE_TIMEOUT = 60.0
 _WHOLE_LIST_TIMEOUT = 300.0
 _SHORTEST_WATCH, _LONGEST_WATCH = 300, 600  # seconds, asked of the server
 _SILENCE = 150.0  # bookmarks come about each minute: after two and a half the connection is dead
-_GOOD_WATCH = 60.0  # a watch that lived this long resets the back-off
+_GOOD_WATCH = 5.0  # a watch that lived this long was worth having, if it told us nothing; so was any that did
+_RESUMING = 1.0  # seconds of jitter before such a watch is resumed
 _MOST_REFUSALS = 3  # answers in a row that are no events, before the version is given up
 _SLICE = 100  # objects handled before others get the event loop
 _NOT_THE_VERSION = (401, 403, 429, 503)  # statuses that say nothing against the version asked for
@@ -89,6 +90,8 @@ class Reflector(Generic[T, K]):
         self._paged = True
         self._refusals = 0
         self._watching = False
+        self._useful = False
+        self._may_list_at_once = True
         self._lost_since: float | None = None
         self._synced = asyncio.Event()
         self.restarts = 0
@@ -120,7 +123,7 @@ class Reflector(Generic[T, K]):
     async def run(self) -> None:
         """List and watch until cancelled. No ``KubeError`` ends it; an error of the handler does."""
         while True:
-            self._watching = False
+            self._watching = self._useful = False
             try:
                 if self._version is None:
                     await self._list()
@@ -128,9 +131,24 @@ class Reflector(Generic[T, K]):
             except KubeExpiredError as error:
                 logger.debug("%s: %s", self._watched.noun, error)
                 self._version = None
+                if self._may_list_at_once:
+                    self._may_list_at_once = False
+                    continue
             except KubeError as error:
                 self._failed(error)
-            await self._clock.sleep(self._backoff.next())
+            await self._clock.sleep(self._pause())
+
+    def _pause(self) -> float:
+        """Return the seconds until the next attempt.
+
+        Only what is refused or fails again and again is asked less and less. A watch that told us something and then
+        ended, as a load balancer ends connections that are idle or old, is resumed at once: waiting would blind us.
+        """
+        if not self._useful:
+            return self._backoff.next()
+        self._backoff.reset()
+        self._may_list_at_once = True
+        return self._rng.uniform(0, _RESUMING)
 
     async def _list(self) -> None:
         paged, self._paged = self._paged, True
@@ -213,13 +231,14 @@ class Reflector(Generic[T, K]):
         finally:
             self.restarts += 1
             if self._clock.monotonic() - began >= _GOOD_WATCH:
-                self._backoff.reset()
+                self._useful = True
 
     def _apply(self, event: Event[T]) -> None:
         if event.type == "ERROR":
             status = event.status or Status()
             raise status_error(status.code, status, f"watch of {self._watched.noun}")
         self._heard()
+        self._useful = True
         self._refusals = 0
         identity = event.identity
         if event.item is not None:

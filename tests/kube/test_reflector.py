@@ -358,6 +358,45 @@ async def test_a_good_watch_resets_the_back_off() -> None:
         assert clock.sleeps[0] <= 0.8
 
 
+async def test_watches_that_are_cut_again_and_again_are_each_resumed_within_a_second() -> None:
+    clock = HurriedClock()
+    streams = [Stream() for _ in range(12)]
+    async with _reflecting(_list(_node("a")), *streams, clock=clock):
+        for number, stream in enumerate(streams[:-1]):
+            await _asked(stream)
+            stream.send_event("BOOKMARK", _bookmark(20 + number))
+            stream.drop()
+        await _asked(streams[-1])
+
+        pauses = [seconds for seconds in clock.sleeps if seconds]
+        assert len(pauses) == 11
+        assert max(pauses) <= 1
+
+
+async def test_an_expired_version_is_listed_anew_without_another_wait() -> None:
+    clock = HurriedClock()
+    first, last = Stream(), Stream()
+    expired = status(410, "Expired", "too old resource version: 10 (99)")
+    steps = (_list(_node("a")), first, expired, _list(_node("b"), version=99), last)
+    async with _reflecting(*steps, clock=clock) as (_, reflector, _):
+        first.send_event("BOOKMARK", _bookmark(10))
+        first.drop()
+        await _asked(last)
+
+        assert len([seconds for seconds in clock.sleeps if seconds]) == 1  # before the watch was resumed
+        assert list(reflector.known) == ["b"]
+
+
+async def test_versions_that_expire_again_and_again_are_not_listed_without_pause() -> None:
+    clock = HurriedClock()
+    expired, last = status(410, "Expired", "too old resource version: 10 (99)"), Stream()
+    steps = [step for _ in range(8) for step in (_list(_node("a")), expired)]
+    async with _reflecting(*steps, _list(_node("a")), last, clock=clock):
+        await _asked(last)
+
+        assert len([seconds for seconds in clock.sleeps if seconds]) == 7
+
+
 async def test_a_watch_that_always_ends_at_once_is_not_restarted_without_pause() -> None:
     clock = HurriedClock()
     streams = [Stream() for _ in range(9)]
