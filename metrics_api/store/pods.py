@@ -19,6 +19,7 @@ from metrics_api.store.usage import Span, Terms, advance, lacking
 
 _MOST_LISTS = 10_000
 _MOST_NAMES = 16
+_NAMESAKE = 60.0  # seconds into a pod's life in which what was said under its name may be of its predecessor
 
 
 class PodHistory(msgspec.Struct, gc=False):
@@ -28,6 +29,14 @@ class PodHistory(msgspec.Struct, gc=False):
     """Containers that have a history, sorted."""
     packed: bytes = b""
     """Their histories, from ``pack``."""
+
+    def may_precede(self, info: PodInfo) -> bool:
+        """Return whether this may be of an earlier pod of that name: it was sampled before, or soon after, the start.
+
+        Without uids only the time tells them apart, and a kubelet may go on for a while about a pod that has ended.
+        """
+        started = info.started
+        return started is not None and any(0 < history.time < started + _NAMESAKE for history in unpack(self.packed))
 
     def forget(self) -> None:
         """Drop the histories."""
@@ -62,6 +71,20 @@ class NamePool:
         if len(self._names) >= _MOST_LISTS:
             self._names.clear()
         return self._names.setdefault(names, names)
+
+
+def is_former_life(info: PodInfo, containers: Mapping[str, Sample]) -> bool:
+    """Return whether samples that carry no uid are of an earlier pod of that name.
+
+    A kubelet sets a pod's start time before it starts a container, so what was sampled, or started, before that time
+    (cut to whole seconds) belongs to another. Not asked of static pods, whose start time a kubelet may set anew.
+    """
+    if info.started is None or info.static_uids:
+        return False
+    return any(
+        sample.time < info.started or (sample.start_time is not None and sample.start_time < info.started)
+        for sample in containers.values()
+    )
 
 
 def observe(

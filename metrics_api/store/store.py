@@ -17,7 +17,7 @@ from metrics_api.store.encode import encode_node, encode_pod
 from metrics_api.store.history import Lack, unpack
 from metrics_api.store.lacks import NodeLack, PodLack, pod_lack
 from metrics_api.store.nodes import GAP_SLACK, Node, node_terms, node_usage, span_of, terms_of
-from metrics_api.store.pods import NamePool, Pod, PodHistory, observe, whole_usage
+from metrics_api.store.pods import NamePool, Pod, PodHistory, is_former_life, observe, whole_usage
 from metrics_api.store.tally import Tally
 from metrics_api.store.usage import Terms, advance
 from metrics_api.store.view import View, due
@@ -110,7 +110,7 @@ class Store:
             keys: tuple[str | PodKey, ...] = (info.uid, *info.static_uids, info.key)
             for key in keys:
                 history = node.strangers.pop(key, None)
-                if history is not None:
+                if history is not None and (key != info.key or not history.may_precede(info)):
                     return Pod(history.names, history.packed, info=info)
         return Pod(info=info)
 
@@ -140,7 +140,9 @@ class Store:
     def _by_name(self, node_name: str, sample: PodSample) -> Pod | None:
         """Return the pod of that name if it is bound to the node: for kubelet documents that do not say uids."""
         pod = self._pods.get(sample.namespace, sample.name)
-        return pod if pod is not None and pod.info.node_name == node_name else None
+        if pod is None or pod.info.node_name != node_name or is_former_life(pod.info, sample.containers):
+            return None
+        return pod
 
     def _record_node(self, state: Node, sample: Sample, terms: Terms, now: float) -> None:
         history = advance(state.history, sample, terms)

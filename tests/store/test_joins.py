@@ -1,5 +1,8 @@
 """Which pods a node speaks of, when others know of them sooner or later."""
 
+import pytest
+
+from metrics_api.model import PodKey
 from metrics_api.store.store import Store
 from tests.store.builders import SECOND, HandClock, names, node_info, pod_info, pod_sample, record, sample, scrape, web
 
@@ -116,6 +119,35 @@ def test_without_uids_a_restart_under_the_same_name_is_seen_by_its_start(store: 
     clock.forward(15)
     second = sample(clock.now() - 5, 101 * SECOND, start=clock.now() - 7)
     store.record(node_info(), scrape(clock, pod_sample(uid=None, app=second), step=0.001))
+
+    assert store.pod("shop", "web") is None
+
+
+@pytest.mark.parametrize("informed_first", [True, False], ids=["before its scrape", "after it"])
+def test_without_uids_a_dead_namesake_is_not_taken_for_the_new_pod(
+    store: Store, clock: HandClock, informed_first: bool
+) -> None:
+    born = clock.now() - 8
+    dead = sample(clock.now() - 5, 100 * SECOND, rate=7, start=clock.now() - 900)
+    store.set_pod(pod_info("web", "app"))
+    store.remove_pod(PodKey("shop", "web"))
+    if informed_first:
+        store.set_pod(pod_info("web", "app", uid="second", started=born))
+    store.record(node_info(), scrape(clock, pod_sample(uid=None, app=dead), step=0.001))
+    store.set_pod(pod_info("web", "app", uid="second", started=born))
+    assert store.pod("shop", "web") is None
+
+    clock.forward(15)
+    living = sample(clock.now() - 2, 3 * SECOND, rate=9, start=born + 1)
+    store.record(node_info(), scrape(clock, pod_sample(uid=None, app=living), step=0.001))
+    row = store.pod("shop", "web")
+    assert row is not None
+    assert row.usage.containers[0].cpu == 9
+
+
+def test_a_stranger_last_seen_before_a_pod_started_is_not_its_past(store: Store, clock: HandClock) -> None:
+    store.record(node_info(), scrape(clock, pod_sample(uid=None, app=sample(clock.now() - 20, rate=7)), step=0.001))
+    store.set_pod(pod_info("web", "app", started=clock.now() - 10))
 
     assert store.pod("shop", "web") is None
 
