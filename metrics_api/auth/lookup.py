@@ -66,10 +66,9 @@ class TrustLookup:
             ) from error
 
     def upsert(self, item: ConfigMapInfo) -> None:
-        """Take the ConfigMap as it is now."""
-        before, self._data = self._data, item.data
-        if not self.refresh():
-            self._data = before
+        """Take the ConfigMap as it is now; what cannot be applied yet is tried again by ``refresh``."""
+        self._data = item.data
+        self.refresh()
 
     def remove(self, key: str) -> None:
         """Keep what was known: the ConfigMap is never deleted on purpose, and losing it must lock nobody out."""
@@ -78,8 +77,8 @@ class TrustLookup:
             extra={"fields": {"config_map": f"{NAMESPACE}/{key}"}},
         )
 
-    def refresh(self) -> bool:
-        """Read files again and apply what changed; return whether all of it makes sense."""
+    def refresh(self) -> None:
+        """Read files again and apply what changed, if all of it makes sense."""
         try:
             self._renew()
         except (OSError, ValueError) as error:
@@ -89,9 +88,8 @@ class TrustLookup:
                     "The authentication configuration makes no sense; the old one stays in force",
                     extra={"fields": {"error": str(error)}},
                 )
-            return False
-        self._fault = ""
-        return True
+        else:
+            self._fault = ""
 
     def _renew(self) -> None:
         trust = self._gather()

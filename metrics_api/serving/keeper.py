@@ -83,12 +83,21 @@ class TlsKeeper:
         Raises:
             ValueError: the bundle is not usable; the old one stays.
         """
-        before, self._authorities = self._authorities, authorities
+        try:
+            if authorities:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=authorities.decode())
+        except (ssl.SSLError, ValueError) as error:
+            raise ValueError(f"the certificate authorities cannot be used: {error}") from error
+        self._authorities = authorities
         try:
             self._current, self._by_name = self._build_all()
-        except (ssl.SSLError, ValueError, StartupError) as error:
-            self._authorities = before
-            raise ValueError(f"the certificate authorities cannot be used: {error}") from error
+        except StartupError as error:
+            # The pair's files are broken just now. New authorities cannot wait for them, so they are added to what is
+            # in use; one that was taken away still verifies until the files are mended, and is believed by nobody.
+            _log.warning("New authorities with the old serving certificate", extra={"fields": {"error": str(error)}})
+            for context in (self._current, *(context for _, context in self._by_name)):
+                if self._ask and authorities:
+                    context.load_verify_locations(cadata=authorities.decode())
 
     def reload_if_changed(self) -> bool:
         """Read certificates and keys again when a file has changed; return whether new ones are in use."""

@@ -160,6 +160,20 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert [trust.client_ca for trust in applied.trusts] == [USERS, PROXIES]
 
 
+def test_what_came_while_a_file_was_broken_is_applied_once_it_is_mended(tmp_path: Path) -> None:
+    file = tmp_path / "ca"
+    file.write_bytes(USERS)
+    applied = Applied()
+    looking = lookup(applied, TrustFlags(client_ca_file=str(file)))
+    file.write_bytes(b"broken")
+    looking.upsert(config_map())
+
+    file.write_bytes(USERS)
+    looking.refresh()
+
+    assert [trust.proxy_ca for trust in applied.trusts] == [b"", PROXIES]
+
+
 @pytest.mark.parametrize("content", [None, b"no pem"])
 def test_a_file_that_is_not_usable_at_start_ends_the_start(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "ca"

@@ -215,6 +215,20 @@ async def test_a_rotated_authority_is_believed_from_the_next_connection_on(tmp_p
             assert await client.get() == b"200"
 
 
+async def test_a_rotated_authority_is_believed_although_the_pair_is_broken_on_disk(tmp_path: Path) -> None:
+    pair = write(tmp_path, "serving", issue("s"))
+    keeper = TlsKeeper(pair, ask_for_certificates=True)
+    following = Authority.create("next-ca")
+    bob = client_pair(tmp_path, following, "bob")
+    keeper.trust(CLIENTS.certificate)
+    pair.certificate_file.write_bytes(b"broken")
+
+    keeper.trust(following.certificate)
+
+    async with serving(keeper, Chains()) as port, connected(port, pair=bob) as client:
+        assert await client.get() == b"200"
+
+
 def test_a_bundle_that_is_none_is_refused_and_the_old_one_stays(tmp_path: Path) -> None:
     keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), ask_for_certificates=True)
     keeper.trust(CLIENTS.certificate)
