@@ -19,7 +19,8 @@ class Readiness:
 
     Args:
         clock: Time.
-        resolution: Seconds between scrapes; the wait for data is two of them, at least a minute.
+        resolution: Seconds between scrapes; the wait for data, once the lists are complete, is two of them, at least a
+            minute.
         served: Returns how many nodes and how many pods are served now.
         synced: Returns whether the first lists of nodes and pods are complete.
     """
@@ -35,7 +36,8 @@ class Readiness:
         self._clock = clock
         self._served = served
         self._synced = synced
-        self._give_up_at = clock.monotonic() + max(LEAST_GRACE, 2 * resolution)
+        self._grace = max(LEAST_GRACE, 2 * resolution)
+        self._synced_at: float | None = None
         self._was_ready = False
 
     def check(self) -> str | None:
@@ -44,8 +46,11 @@ class Readiness:
             return None
         if not self._synced():
             return "the lists of nodes and pods are not complete yet"
+        now = self._clock.monotonic()
+        if self._synced_at is None:
+            self._synced_at = now
         nodes, pods = self._served()
-        if not (nodes and pods) and self._clock.monotonic() < self._give_up_at:
+        if not (nodes and pods) and now < self._synced_at + self._grace:
             return "no metrics to serve"
         self._was_ready = True
         return None
