@@ -172,3 +172,16 @@ class StatusError(MetricsApiError):
         self.causes = tuple(causes)
         self.retry_after = retry_after
         self.has_details = has_details or bool(name or group or kind or causes or retry_after)
+
+
+class TooManyRequestsError(MetricsApiError):
+    """As many requests as allowed are being answered; the client should ask again.
+
+    Args:
+        message: What the client is told, as plain text.
+        retry_after: Seconds, for the ``Retry-After`` header.
+    """
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

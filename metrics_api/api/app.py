@@ -24,6 +24,7 @@ from metrics_api.api.errordocument import encode_error
 from metrics_api.api.group import GROUP
 from metrics_api.api.negotiation import check_transform, resource_format
 from metrics_api.api.openapi import OpenAPI
+from metrics_api.api.overload import answer_too_many
 from metrics_api.api.probes import Endpoint, Probes
 from metrics_api.api.reply import NOSNIFF, TEXT, Reply
 from metrics_api.api.requestheaders import read_headers
@@ -32,7 +33,7 @@ from metrics_api.api.resources import Found, MetricsView, Reasons, Resources, re
 from metrics_api.api.status import internal_error, method_not_allowed, path_not_found
 from metrics_api.api.version import version_info
 from metrics_api.clock import Clock, SystemClock
-from metrics_api.errors import KubeError, StatusError
+from metrics_api.errors import KubeError, StatusError, TooManyRequestsError
 from metrics_api.gotext import quote
 from metrics_api.model import Row
 
@@ -48,6 +49,7 @@ class Gate(Protocol):
 
         Raises:
             StatusError: 401 or 403.
+            TooManyRequestsError: the client should come back later.
             KubeError: the question could not be put to the cluster; the client gets a 500.
         """
         ...
@@ -109,6 +111,9 @@ class MetricsAPI(FastAPI):
         except StatusError as error:
             self._failed(error.code)
             await reply.error(error)
+        except TooManyRequestsError as error:
+            self._failed(429)
+            await answer_too_many(reply, error)
         except KubeError as error:
             _LOG.warning("cannot decide who may see %s: %s", _shown_path(scope), error)
             self._failed(500)

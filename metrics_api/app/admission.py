@@ -9,7 +9,7 @@ from typing import Protocol
 from metrics_api.app.connections import Connections, LatePoster
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import Gate
+from metrics_api.auth.gate import Gate, InFlightLimit
 from metrics_api.auth.lookup import NAME, NAMESPACE, TrustFlags, TrustLookup
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import Reviewer
@@ -37,15 +37,19 @@ class Admission:
         settings: Flags of delegated authentication and authorization.
         clock: Time.
         trust_tls: Gives the TLS layer the authorities to verify client certificates against; raises ``ValueError``.
+        in_flight: Bounds the requests that are being answered.
 
     Raises:
         StartupError: a CA file is not usable.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, trust_tls: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, trust_tls: Callable[[bytes], None], in_flight: InFlightLimit
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._trust_tls = trust_tls
+        self._in_flight = in_flight
         self._authentication, self._authorization = LatePoster(), LatePoster()
         self._judge = PeerJudge(Trust())
         self._lookup = TrustLookup(_flags(settings), self._apply)
@@ -110,6 +114,7 @@ class Admission:
             Authenticator(self._judge, tokens, clock),
             authorizer,
             always_allowed=settings.authorization_always_allow_paths,
+            in_flight=self._in_flight,
         )
 
 

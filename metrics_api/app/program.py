@@ -7,13 +7,16 @@ CPU, in a thread) and while kube-apiserver is away; only then do watching and sc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
 
 from metrics_api import __version__
 from metrics_api.api.app import build_api
+from metrics_api.api.overload import answer_shutting_down, answer_timeout
 from metrics_api.api.probes import PING, Check, Probes
 from metrics_api.api.readiness import Readiness
+from metrics_api.api.requestinfo import parse_request
 from metrics_api.app.admission import Admission, asks_for_certificates
 from metrics_api.app.collection import Collection
 from metrics_api.app.connections import Connections
@@ -22,9 +25,15 @@ from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import MetricsApiError
+from metrics_api.serving.access_log import AccessLog
 from metrics_api.serving.certificates import ServingPair, find_pair
+from metrics_api.serving.deadlines import Deadlines
+from metrics_api.serving.front import Answers, Application, Front, Scope
+from metrics_api.serving.inflight import InFlight
 from metrics_api.serving.keeper import NamedPair, TlsKeeper
+from metrics_api.serving.limits import Limits
 from metrics_api.serving.listen import open_listener
+from metrics_api.serving.refused import RefusedCertificates
 from metrics_api.serving.server import HttpsServer
 from metrics_api.settings.cipher_suites import openssl_names
 from metrics_api.settings.values import Settings
@@ -36,6 +45,8 @@ from metrics_api.telemetry.reads import Reads
 _log = logging.getLogger(__name__)
 _EXPIRY_PERIOD = 1.0
 _FILES_PERIOD = 60.0
+_ACCESS_LOG_VERBOSITY = 3
+_UNLIMITED = float("inf")
 _NOT_SYNCED = "the lists of nodes and pods, or the authentication configuration, are not complete yet"
 
 
@@ -62,7 +73,9 @@ class Program:
         self._reads, self._lag = Reads(self._clock), LoopLag(self._clock)
         self._collection = Collection(settings, self._clock, self._store, self._requests)
         self._tls = _build_tls(settings)
-        self._admission = Admission(settings, self._clock, self._tls.trust)
+        self._in_flight = InFlight(settings.max_requests_inflight)
+        self._deadlines = Deadlines(self._clock, settings.request_timeout)
+        self._admission = Admission(settings, self._clock, self._tls.trust, self._in_flight)
         self._server = self._build_server()
 
     @property
@@ -97,9 +110,17 @@ class Program:
 
     async def _stop(self, serving: asyncio.Task[None]) -> None:
         """Be not ready first, so that readers go elsewhere; then drain."""
-        delay = self._settings.shutdown_delay_duration
+        settings = self._settings
+        delay = settings.shutdown_delay_duration
         _log.info("Stopping", extra={"fields": {"delay": delay, "port": self.port}})
+        self._front.leave()
         await self._clock.sleep(delay)
+        if settings.shutdown_send_retry_after:
+            # Meanwhile new requests are told to go elsewhere, where else they would meet a closed port.
+            self._front.refuse()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.request_timeout):
+                    await self._deadlines.wait_all_ended()
         self._server.stop()
         await serving
 
@@ -121,7 +142,25 @@ class Program:
         )
         measured = Measured(self._store, self._collection, self._admission)
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
-        return HttpsServer(application, listener, self._tls.context, drain=settings.request_timeout)
+        self._front = self._build_front(application)
+        refused = RefusedCertificates(self._tls, self._clock) if asks_for_certificates(settings) else None
+        return HttpsServer(
+            self._front,
+            listener,
+            self._tls.context,
+            drain=settings.request_timeout,
+            refused=refused,
+            limits=Limits(answer=settings.request_timeout or _UNLIMITED),
+        )
+
+    def _build_front(self, application: Application) -> Front:
+        return Front(
+            application,
+            Answers(answer_timeout, answer_shutting_down),
+            deadlines=self._deadlines,
+            in_flight=self._in_flight,
+            access_log=AccessLog(self._clock, _verb) if self._settings.verbosity >= _ACCESS_LOG_VERBOSITY else None,
+        )
 
     def _probes(self) -> Probes:
         readiness = Readiness(
@@ -151,15 +190,20 @@ class Program:
             await connections.close()
 
     async def _expire(self) -> None:
-        """Let go of usage that has become too old."""
+        """Let go of usage that has become too old, and of requests that have taken too long."""
         while True:
             await self._clock.sleep(_EXPIRY_PERIOD)
             self._store.expire()
+            self._deadlines.sweep()
 
     async def _follow_files(self) -> None:
         while True:
             await self._clock.sleep(_FILES_PERIOD)
             self.reload()
+
+
+def _verb(scope: Scope) -> str:
+    return parse_request(scope["method"], scope["path"], scope["query_string"]).verb
 
 
 def _build_tls(settings: Settings) -> TlsKeeper:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from metrics_api.auth.access import Attributes, Authorizer
 from metrics_api.auth.authentication import Authenticator, Credentials
-from metrics_api.auth.identity import User
+from metrics_api.auth.identity import MASTERS, User
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.trust import FrontProxyRules
 from metrics_api.errors import StatusError
@@ -42,6 +42,14 @@ class Requested(Protocol):
     def name(self) -> str: ...  # noqa: D102
 
 
+class InFlightLimit(Protocol):
+    """Counts the requests that are being answered."""
+
+    def enter(self, scope: Scope, *, exempt: bool) -> None:
+        """Count this request until it is answered, or raise ``TooManyRequestsError``."""
+        ...
+
+
 class Gate:
     """Lets pass whom the cluster allows.
 
@@ -51,14 +59,24 @@ class Gate:
         authorizer: May they.
         always_allowed: Paths that anybody may read once authentication has found nothing wrong; a ``*`` at the end
             stands for any rest. They apply to paths that are no resources.
+        in_flight: Bounds the requests that are being answered; ``None`` for no bound. It is asked between the two
+            questions, as in the generic API server: a refusal must not cost a review. Unlike there, paths that anybody
+            may read are not counted: a kubelet whose probe is refused would restart us for being busy.
     """
 
     def __init__(
-        self, judge: PeerJudge, authenticator: Authenticator, authorizer: Authorizer, *, always_allowed: Sequence[str]
+        self,
+        judge: PeerJudge,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        *,
+        always_allowed: Sequence[str],
+        in_flight: InFlightLimit | None = None,
     ) -> None:
         self._judge = judge
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._in_flight = in_flight
         self._open_paths = frozenset(path.strip("/") for path in always_allowed if not path.endswith("*"))
         self._open_prefixes = tuple(path[:-1].strip("/") for path in always_allowed if path.endswith("*"))
         self._sorter = _Sorter(judge.trust.rules)
@@ -68,6 +86,7 @@ class Gate:
 
         Raises:
             StatusError: 401 or 403.
+            TooManyRequestsError: too many are being answered, and this user is not exempt.
             KubeError: it could not be decided; the request must fail.
         """
         credentials = self._sort(scope)
@@ -81,6 +100,8 @@ class Gate:
             )
         if not request.is_resource and self._is_open(request.path):
             return
+        if self._in_flight is not None and request.verb != "watch":
+            self._in_flight.enter(scope, exempt=MASTERS in user.groups)
         attributes = _attributes(request)
         decision = self._authorizer.remembered(user, attributes)
         if decision is None:

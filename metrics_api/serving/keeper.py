@@ -15,6 +15,7 @@ from pathlib import Path
 from metrics_api.errors import StartupError
 from metrics_api.serving.certificates import ServingPair
 from metrics_api.serving.context import server_context
+from metrics_api.serving.refused import MessageCallback
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +78,21 @@ class TlsKeeper:
         """Give this to the listener."""
         self.context.sni_callback = self._choose
 
+    @property
+    def authorities(self) -> bytes:
+        """Return the PEM bundle against which client certificates are verified."""
+        return self._authorities
+
+    def watched(self, callback: MessageCallback) -> ssl.SSLContext:
+        """Return a context for one connection, as strict as the current one, that hands over each TLS message.
+
+        A client that asks for a name with a certificate of its own gets that one, unwatched.
+        """
+        context = self._build(self._pair)
+        context._msg_callback = callback  # type: ignore[attr-defined] # there is no public way
+        context.sni_callback = self._choose_named
+        return context
+
     def trust(self, authorities: bytes) -> None:
         """Verify client certificates against this PEM bundle from the next connection on.
 
@@ -115,13 +131,16 @@ class TlsKeeper:
         _log.info("Serving certificates reloaded")
         return True
 
-    def _choose(self, tls: ssl.SSLObject, server_name: str | None, _context: ssl.SSLContext) -> None:
+    def _choose(self, tls: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext) -> None:
+        tls.context = self._current
+        self._choose_named(tls, server_name, context)
+
+    def _choose_named(self, tls: ssl.SSLObject, server_name: str | None, _context: ssl.SSLContext) -> None:
         name = (server_name or "").lower()
         for named, context in self._by_name:
             if named.matches(name):
                 tls.context = context
                 return
-        tls.context = self._current
 
     def _build_all(self) -> tuple[ssl.SSLContext, list[tuple[NamedPair, ssl.SSLContext]]]:
         by_name = [(named, self._build(named.pair)) for named in self._named]

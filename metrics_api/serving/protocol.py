@@ -2,6 +2,9 @@
 
 What the TLS layer has verified goes into the state of every request: the chain of the client's certificate, from the
 leaf to the authority we trust. Limits on a request's head are Go's: 1 MiB, and 32 s to send it.
+
+Nothing here reads a request's body. A small one is let in and forgotten; one that says to be large, or turns out to
+be, ends the connection with the answer. A client that stops reading its answer is cut off.
 """
 
 from __future__ import annotations
@@ -12,66 +15,167 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from metrics_api.serving.front import ABORT
+from metrics_api.serving.guests import Guests
+from metrics_api.serving.limits import Limits
+
 CHAIN = "peer_chain"
 """Key in ``scope["state"]`` of the verified chain: DER, leaf first, trust anchor last; empty without a certificate."""
 LARGEST_HEAD = 1 << 20
 """Bytes of request line and headers."""
-HEAD_TIMEOUT = 32.0
-"""Seconds from a connection's, or a request's, first byte to the end of its headers."""
+LARGEST_BODY = 1 << 16
+"""Bytes of a body that is let in, so that the connection can be used again."""
+_MOST_UNSENT = 1 << 16  # bytes in the TLS layer, above which a sender must wait
 
 
 class ServingProtocol(HttpToolsProtocol):
     """One connection."""
 
+    guests: Guests | None = None
+    """Where a connection without a client certificate is counted."""
+    limits = Limits()
+
+    _is_guest = False
     _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _body_bytes = 0
+    _request_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who is at the other end."""
         super().connection_made(transport)
-        self.app_state = {CHAIN: verified_chain(transport.get_extra_info("ssl_object"))}
-        self._await_head()
+        chain = verified_chain(transport.get_extra_info("ssl_object"))
+        self.app_state = {CHAIN: chain, ABORT: transport.abort}
+        transport.set_write_buffer_limits(_MOST_UNSENT)
+        self._await_request()
+        if not chain and self.guests is not None:
+            self._is_guest = True
+            self.guests.welcome(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timer."""
-        self._head_arrived()
+        """Let go of the timers."""
+        self._request_arrived()
+        self._stop_stall_timer()
+        if self._is_guest and self.guests is not None:
+            self.guests.forget(self)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; a head that is too large ends the connection."""
+        if self.transport.is_closing():
+            return  # what follows a refusal is of no interest
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD:
                 self._refuse(b"431 Request Header Fields Too Large")
                 return
         super().data_received(data)
-        if self._in_head and self._head_timer is None and self._head_bytes:
-            self._await_head()
+        if self._in_head and self._request_timer is None and self._head_bytes:
+            self._await_request()
 
     def on_message_begin(self) -> None:
         """Begin to count a request's head."""
         self._in_head = True
+        self._body_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Count no more until the next request."""
-        self._head_arrived()
-        super().on_headers_complete()
-
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT, self.transport.abort)
-
-    def _head_arrived(self) -> None:
+        """Count the head no more, and see what body is announced."""
         self._in_head = False
         self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        super().on_headers_complete()
+        if self.expect_100_continue or _announces_large_body(self.headers):
+            # Nobody reads it: the client that waits to be asked for it never is, and the one that sends it is cut off.
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Forget a body, as far as it is small."""
+        self._body_bytes += len(body)
+        if self._body_bytes <= LARGEST_BODY:
+            return
+        if self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """Wait no more until the next request."""
+        self._request_arrived()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Note that the connection was in use until now."""
+        super().on_response_complete()
+        if self._is_guest and self.guests is not None:
+            self.guests.refresh(self)
+
+    def pause_writing(self) -> None:
+        """Begin to watch a client that does not take its answer as fast as it comes."""
+        super().pause_writing()
+        self._stop_stall_timer()
+        given_up = self.loop.time() + self.limits.answer
+        self._watch_for_stall(self.transport.get_write_buffer_size(), given_up)
+
+    def resume_writing(self) -> None:
+        """Watch it no more."""
+        self._stop_stall_timer()
+        super().resume_writing()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # None at first
+
+    def dismiss(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    def _await_request(self) -> None:
+        self._request_timer = self.loop.call_later(self.limits.request, self._give_up_on_request)
+
+    def _give_up_on_request(self) -> None:
+        if self.flow.read_paused:  # it may be complete, and it is we who do not look
+            self._await_request()
+        else:
+            self.transport.abort()
+
+    def _request_arrived(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
+
+    def _watch_for_stall(self, waiting: int, given_up: float) -> None:
+        self._stall_timer = self.loop.call_later(self.limits.stall, self._look_for_stall, waiting, given_up)
+
+    def _look_for_stall(self, waited: int, given_up: float) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting >= waited or self.loop.time() >= given_up:
+            self.transport.abort()
+        else:
+            self._watch_for_stall(waiting, given_up)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _refuse(self, status: bytes) -> None:
         self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+
+
+def _announces_large_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    for name, value in headers:
+        if name == b"content-length":  # the parser has seen that it is a number
+            return len(value) > len(str(LARGEST_BODY)) or int(value) > LARGEST_BODY
+        if name == b"transfer-encoding":
+            return True
+    return False
 
 
 def verified_chain(tls: ssl.SSLObject | None) -> tuple[bytes, ...]:

@@ -16,17 +16,17 @@ from typing import Any
 
 import uvicorn
 
+from metrics_api.serving.door import Door
+from metrics_api.serving.guests import Guests
+from metrics_api.serving.limits import Limits
 from metrics_api.serving.protocol import ServingProtocol
-
-HANDSHAKE_TIMEOUT = 10.0
-"""Seconds; kube-apiserver gives up after as many."""
-CLOSING_TIMEOUT = 1.0
-"""Seconds that an idle client is given to take its leave of TLS when we close; most never do."""
+from metrics_api.serving.refused import RefusedCertificates
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
+_LIMITS = Limits()
 KEEP_ALIVE = 130
 """Seconds an idle connection is kept; kube-apiserver's side gives up at 90."""
 
@@ -39,10 +39,19 @@ class HttpsServer:
         listener: A listening socket; closed when serving ends.
         context: TLS.
         drain: Seconds that requests under way are given once stopping has begun.
+        refused: Finds out about client certificates that are refused.
+        limits: Room and patience.
     """
 
     def __init__(
-        self, application: Application, listener: socket.socket, context: ssl.SSLContext, *, drain: float
+        self,
+        application: Application,
+        listener: socket.socket,
+        context: ssl.SSLContext,
+        *,
+        drain: float,
+        refused: RefusedCertificates | None = None,
+        limits: Limits = _LIMITS,
     ) -> None:
         self._listener = listener
         config = uvicorn.Config(
@@ -59,7 +68,7 @@ class HttpsServer:
             timeout_graceful_shutdown=max(int(drain), 1),
             ssl_context_factory=lambda _config, _default: context,
         )
-        self._server = _QuietServer(config)
+        self._server = _QuietServer(config, refused, limits)
 
     @property
     def port(self) -> int:
@@ -83,27 +92,33 @@ class HttpsServer:
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn's server with time limits on TLS, and without its signal handlers: signals are the command's business."""
+    """uvicorn's server behind our own door, and without its signal handlers: signals are the command's business."""
+
+    def __init__(self, config: uvicorn.Config, refused: RefusedCertificates | None, limits: Limits) -> None:
+        super().__init__(config)
+        self._refused = refused
+        self._limits = limits
+        self._guests = Guests(limits.guests)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on the given sockets."""
         await self.lifespan.startup()
-        loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(
-                self._protocol,
-                sock=listener,
-                ssl=self.config.ssl,
-                backlog=self.config.backlog,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
-                ssl_shutdown_timeout=CLOSING_TIMEOUT,
-            )
+        context = self.config.ssl
+        if context is None:
+            raise RuntimeError("the server is made with TLS")
+        doors = [
+            Door(listener, context, self._protocol, refused=self._refused, limits=self._limits)
             for listener in sockets or []
         ]
+        for door in doors:
+            door.open()
+        self.servers = doors  # type: ignore[assignment] # it only closes them and waits
         self.started = True
 
     def _protocol(self) -> ServingProtocol:
-        return ServingProtocol(self.config, self.server_state, self.lifespan.state)
+        protocol = ServingProtocol(self.config, self.server_state, self.lifespan.state)
+        protocol.guests, protocol.limits = self._guests, self._limits
+        return protocol
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -181,7 +181,7 @@ _SERVING = Section(
             "Cipher suites of TLS 1.2 by Go's names; those of TLS 1.3 are always on. Empty: OpenSSL's choice.",
         ),
         Flag("disable-http2-serving", kinds.BOOL, "No HTTP/2. Only HTTP/1.1 is spoken in any case."),
-        Flag("permit-address-sharing", kinds.BOOL, "Listen with SO_REUSEADDR."),
+        Flag("permit-address-sharing", kinds.BOOL, "Listen with SO_REUSEADDR. It is set in any case, as Go sets it."),
         Flag("permit-port-sharing", kinds.BOOL, "Listen with SO_REUSEPORT, so that several processes share the port."),
     ),
 )
@@ -257,11 +257,6 @@ _REQUESTS = Section(
     (
         Flag("max-requests-inflight", kinds.INT, "Requests answered at once; more get 429. 0: no limit."),
         Flag("request-timeout", kinds.DURATION, "Longest time for one request, and for the drain at shutdown."),
-        Flag(
-            "livez-grace-period",
-            kinds.DURATION,
-            "For this long after start /livez takes for good what has not come up yet.",
-        ),
         Flag(
             "shutdown-delay-duration",
             kinds.DURATION,

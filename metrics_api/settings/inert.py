@@ -81,6 +81,11 @@ GROUPS = (
         "storage-initialization-timeout",
     ),
     InertGroup(
+        "Liveness",
+        "/livez waits for nothing that would have to come up first",
+        valued="livez-grace-period",
+    ),
+    InertGroup(
         "The server's own address",
         "nothing is published under it",
         valued="advertise-address external-hostname",
@@ -147,6 +152,7 @@ def _cors_origins(value: object) -> str | None:
 
 
 _JUDGED: dict[str, tuple[Kind, Check]] = {
+    "livez-grace-period": (kinds.DURATION, _not_negative("--livez-grace-period can not be a negative value")),
     "max-mutating-requests-inflight": (
         kinds.INT,
         _not_negative("--max-mutating-requests-inflight can not be negative value"),

@@ -191,6 +191,5 @@ _RULES = (
     Rule(("tls-cipher-suites",), _known_suites),
     Rule(("authorization-always-allow-paths",), _allowed_paths),
     *map(_full_words, _HEADER_FLAGS),
-    _not_negative("livez-grace-period", "--livez-grace-period can not be a negative value"),
     *(_not_negative(name, f"--{name} can not be negative value") for name in _NEVER_NEGATIVE),
 )

@@ -112,7 +112,7 @@ class Settings:
     disable_http2_serving: bool = False
     """No HTTP/2; so it is in any case."""
     permit_address_sharing: bool = False
-    """SO_REUSEADDR on the listening socket."""
+    """SO_REUSEADDR on the listening socket; it is set in any case, as Go sets it."""
     permit_port_sharing: bool = False
     """SO_REUSEPORT on the listening socket."""
 
@@ -152,8 +152,6 @@ class Settings:
     """Requests answered at once, those above get 429; 0: no limit."""
     request_timeout: float = 60.0
     """Seconds a request may take, and the longest drain at shutdown."""
-    livez_grace_period: float = 0.0
-    """Seconds after start in which ``/livez`` takes what has not ended yet for good."""
     shutdown_delay_duration: float = 0.0
     """Seconds of serving on, unready, between the signal to stop and the drain."""
     shutdown_send_retry_after: bool = False

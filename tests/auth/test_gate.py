@@ -10,13 +10,13 @@ import pytest
 
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import CHAIN, Gate
+from metrics_api.auth.gate import CHAIN, Gate, InFlightLimit, Scope
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import Reviewer
 from metrics_api.auth.tokens import TokenAuthenticator
 from metrics_api.auth.trust import FrontProxyRules, Trust
 from metrics_api.clock import SystemClock
-from metrics_api.errors import KubeError, KubeStatusError, StatusError
+from metrics_api.errors import KubeError, KubeStatusError, StatusError, TooManyRequestsError
 from metrics_api.pki import Authority
 from tests.auth.certificates import chain
 from tests.auth.fakes import FakeReviews
@@ -43,6 +43,8 @@ HEADERS: dict[str, list[tuple[bytes, bytes]]] = {
     "bob": [(b"x-remote-user", b"bob"), (b"x-remote-group", b"ops")],
     "empty user": [(b"x-remote-user", b""), (b"x-remote-group", b"system:masters")],
     "underscores": [(b"x_remote_user", b"bob")],
+    "doubled": [(b"x-remote-user", b"bob"), (b"x-remote-user", b"root"), (b"x-remote-user", b"")],
+    "empty, then a user": [(b"x-remote-user", b""), (b"x-remote-user", b"root")],
 }
 TOKENS: dict[str, list[tuple[bytes, bytes]]] = {
     "none": [],
@@ -64,7 +66,7 @@ def expected(certificate: str, headers: str, token: str) -> str:
         return "alice"
     if certificate == "front proxy's name, users' CA":
         return "front-proxy-client"
-    if certificate == "front proxy" and headers == "bob":
+    if certificate == "front proxy" and headers in ("bob", "doubled"):
         return "bob"
     if certificate == "none":
         return token_user or ANONYMOUS
@@ -89,7 +91,11 @@ def path(text: str) -> Requested:
 
 
 class Bench:
-    def __init__(self, always_allowed: tuple[str, ...] = ("/healthz", "/livez", "/readyz")) -> None:
+    def __init__(
+        self,
+        always_allowed: tuple[str, ...] = ("/healthz", "/livez", "/readyz"),
+        in_flight: InFlightLimit | None = None,
+    ) -> None:
         self.kube = FakeReviews()
         self.kube.users["good"] = {"username": "carol"}
         clock = SystemClock()
@@ -102,6 +108,7 @@ class Bench:
             Authenticator(judge, TokenAuthenticator(reviewer, clock, lifetime=10), clock),
             Authorizer(reviewer, clock, allowed_lifetime=10, denied_lifetime=10),
             always_allowed=always_allowed,
+            in_flight=in_flight,
         )
 
     async def ask(
@@ -252,3 +259,48 @@ async def test_an_api_server_that_cannot_be_asked_lets_nobody_pass() -> None:
     bench.kube.errors = [KubeStatusError(403, "Forbidden", "no subjectaccessreviews for you")]
     with pytest.raises(KubeError):
         await bench.ask(certificate="alice")
+
+
+class Full:
+    """No room, but for those who are exempt; remembers who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[bool] = []
+
+    def enter(self, scope: Scope, *, exempt: bool) -> None:
+        self.asked.append(exempt)
+        if not exempt:
+            raise TooManyRequestsError("later", retry_after=1)
+
+
+async def test_a_full_server_refuses_before_it_asks_for_a_review() -> None:
+    full = Full()
+    bench = Bench(in_flight=full)
+    with pytest.raises(TooManyRequestsError):
+        await bench.ask(certificate="alice")
+    assert full.asked == [False]
+    assert bench.kube.posted == []
+
+
+async def test_a_full_server_says_unauthorized_first() -> None:
+    full = Full()
+    with pytest.raises(StatusError, match="Unauthorized"):
+        await Bench(in_flight=full).ask(headers=TOKENS["bad"])
+    assert full.asked == []
+
+
+async def test_masters_are_exempt_from_the_limit() -> None:
+    full = Full()
+    bench = Bench(in_flight=full)
+    bench.kube.users["good"] = {"username": "root", "groups": ["system:masters"]}
+    await bench.ask(headers=TOKENS["good"])
+    assert full.asked == [True]
+
+
+async def test_probes_and_watches_are_not_counted() -> None:
+    full = Full()
+    bench = Bench(in_flight=full)
+    bench.kube.allowed.add(("alice", "watch"))
+    await bench.ask(path("/livez"))
+    await bench.ask(Requested("watch"), certificate="alice")
+    assert full.asked == []
