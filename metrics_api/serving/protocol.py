@@ -10,6 +10,7 @@ be, ends the connection with the answer. A client that stops reading its answer 
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from typing import Any
 
@@ -25,6 +26,8 @@ LARGEST_HEAD = 1 << 20
 """Bytes of request line and headers."""
 LARGEST_BODY = 1 << 16
 """Bytes of a body that is let in, so that the connection can be used again."""
+_FAULTS = logging.getLogger("uvicorn.error.faults")
+_FAULTS.setLevel(logging.ERROR)  # what strangers send must not fill the log; what goes wrong here belongs there
 _MOST_UNSENT = 1 << 16  # bytes in the TLS layer, above which a sender must wait
 
 
@@ -41,6 +44,10 @@ class ServingProtocol(HttpToolsProtocol):
     _request_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = _FAULTS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who is at the other end."""
@@ -86,8 +93,9 @@ class ServingProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()
-        if self.expect_100_continue or _announces_large_body(self.headers):
-            # Nobody reads it: the client that waits to be asked for it never is, and the one that sends it is cut off.
+        if self.expect_100_continue or self.parser.should_upgrade() or _announces_large_body(self.headers):
+            # Nobody reads what follows: the client that waits to be asked for it never is, and the one that sends it
+            # is cut off.
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -123,6 +131,9 @@ class ServingProtocol(HttpToolsProtocol):
         """Watch it no more."""
         self._stop_stall_timer()
         super().resume_writing()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Ignore the wish for another protocol, as Go does, without a line in the log for it."""
 
     @property
     def is_idle(self) -> bool:

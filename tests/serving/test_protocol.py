@@ -125,3 +125,18 @@ async def test_a_large_answer_is_whole_although_the_connection_closes_after_it(t
         await asyncio.sleep(1.5)  # longer than closing takes at most
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert len(await client.reader.readexactly(len(body))) == len(body)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [(b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", 200), (b"nonsense\r\n\r\n", 400)],
+    ids=["upgrade", "no HTTP"],
+)
+async def test_what_cannot_be_continued_is_closed_and_fills_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request_: bytes, status: int
+) -> None:
+    async with serving(tmp_path, Replies()) as server, connected(server.port) as client:
+        answer = await client.ask(request_)
+        assert (answer[0], answer[1]["connection"]) == (status, "close")
+        assert await client.ended()
+    assert not caplog.records
