@@ -60,7 +60,8 @@ class Authenticator:
         self._judge = judge
         self._tokens = tokens
         self._clock = clock
-        self._users: dict[tuple[object, ...], User | None] = {}
+        self._users: dict[tuple[tuple[bytes, bytes], ...], User | None] = {}
+        self._users_rules = judge.trust.rules
 
     async def authenticate(self, chain: Sequence[bytes], credentials: Credentials) -> User:
         """Return who asks, the anonymous user when nothing is shown.
@@ -103,15 +104,17 @@ class Authenticator:
     def _from_headers(self, headers: tuple[tuple[bytes, bytes], ...]) -> User | None:
         """Return the user whom the front proxy names; the same few name themselves again and again."""
         rules = self._judge.trust.rules
-        key = (headers, rules)
+        if rules is not self._users_rules:
+            self._users.clear()
+            self._users_rules = rules
         try:
-            return self._users[key]
+            return self._users[headers]
         except KeyError:
             pass
         user = user_from_headers(headers, rules)
         if len(self._users) >= _MOST_REMEMBERED:
             self._users.clear()
-        self._users[key] = found = None if user is None else user.authenticated()
+        self._users[headers] = found = None if user is None else user.authenticated()
         return found
 
     async def _from_token(self, token: str) -> tuple[User | None, str]:

@@ -18,6 +18,10 @@ Scope = MutableMapping[str, Any]
 CHAIN = "peer_chain"
 """Key in ``scope["state"]`` under which the TLS layer leaves the connection's verified certificates."""
 
+_OTHER, _IDENTITY, _AUTHORIZATION, _IMPERSONATION = range(4)
+_MOST_NAMES = 512
+_LONGEST_NAME = 128
+
 
 class Requested(Protocol):
     """What a request asks for, as routing reads it too: nothing is answered under another name than it was allowed."""
@@ -120,32 +124,53 @@ class Gate:
 
 
 class _Sorter:
-    """Takes the credentials out of a request's headers, so that nothing behind the gate can see or believe them."""
+    """Takes the credentials out of a request's headers, so that nothing behind the gate can see or believe them.
+
+    What a header's name means is remembered: clients send the same few names again and again.
+    """
 
     def __init__(self, rules: FrontProxyRules) -> None:
         self.rules = rules
         named = (*rules.username_headers, *rules.group_headers, *rules.uid_headers)
         self._exact = frozenset(name.encode("latin-1") for name in named)
         self._prefixes = tuple(prefix.encode("latin-1") for prefix in rules.extra_prefixes)
+        self._meanings: dict[bytes, int] = {}
 
     def take(self, scope: Scope) -> Credentials:
         credentials = Credentials()
         identity, rest = [], []
-        exact, prefixes = self._exact, self._prefixes
+        meanings = self._meanings
         for header in scope["headers"]:
             name = header[0]
-            if name in exact or (prefixes and name.startswith(prefixes)):
-                identity.append(header)
-            elif name == b"authorization":
-                if credentials.authorization is None:
-                    credentials.authorization = header[1]
-            elif name.startswith(b"impersonate-"):
-                credentials.impersonates = True
-            else:
+            meaning = meanings.get(name)
+            if meaning is None:
+                meaning = self._learn(name)
+            if meaning == _OTHER:
                 rest.append(header)
+            elif meaning == _IDENTITY:
+                identity.append(header)
+            elif meaning == _IMPERSONATION:
+                credentials.impersonates = True
+            elif credentials.authorization is None:
+                credentials.authorization = header[1]
         credentials.identity = tuple(identity)
         scope["headers"] = rest
         return credentials
+
+    def _learn(self, name: bytes) -> int:
+        meaning = self._meaning(name)
+        if len(name) <= _LONGEST_NAME:
+            if len(self._meanings) >= _MOST_NAMES:
+                self._meanings.clear()
+            self._meanings[name] = meaning
+        return meaning
+
+    def _meaning(self, name: bytes) -> int:
+        if name in self._exact or (self._prefixes and name.startswith(self._prefixes)):
+            return _IDENTITY
+        if name == b"authorization":
+            return _AUTHORIZATION
+        return _IMPERSONATION if name.startswith(b"impersonate-") else _OTHER
 
 
 def _attributes(request: Requested) -> Attributes:
