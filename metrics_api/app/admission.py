@@ -37,14 +37,18 @@ class Admission:
         settings: Flags of delegated authentication and authorization.
         clock: Time.
         trust_tls: Gives the TLS layer the authorities to verify client certificates against; raises ``ValueError``.
-        in_flight: Bounds the requests that are being answered.
+        in_flight: Bounds the requests that are being answered; ``None`` for no bound.
 
     Raises:
         StartupError: a CA file is not usable.
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock, trust_tls: Callable[[bytes], None], in_flight: InFlightLimit
+        self,
+        settings: Settings,
+        clock: Clock,
+        trust_tls: Callable[[bytes], None],
+        in_flight: InFlightLimit | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock

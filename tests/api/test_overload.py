@@ -45,7 +45,7 @@ async def test_too_many_requests_are_told_in_plain_text_when_to_come_back(path: 
 
 async def test_a_timeout_is_a_status() -> None:
     sent = _Sent()
-    await answer_timeout({"headers": [(b"audit-id", b"abc")]}, sent)
+    await answer_timeout({"query_string": b"", "headers": [(b"audit-id", b"abc")]}, sent)
     assert sent.messages[0]["status"] == 504
     assert sent.headers[b"audit-id"] == b"abc"
     assert sent.messages[1]["body"] == (
@@ -56,6 +56,6 @@ async def test_a_timeout_is_a_status() -> None:
 
 async def test_a_server_about_to_end_says_so() -> None:
     sent = _Sent()
-    await answer_shutting_down({"headers": []}, sent)
+    await answer_shutting_down({"query_string": b"", "headers": []}, sent)
     assert (sent.messages[0]["status"], sent.headers[b"retry-after"]) == (429, b"5")
     assert sent.messages[1]["body"] == b"The apiserver is shutting down, please try again later.\n"
