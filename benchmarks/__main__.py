@@ -11,6 +11,7 @@ import metrics_api
 
 BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.routes": ([], []),
+    "benchmarks.auth": (["--rounds", "25"], ["--rounds", "3", "--requests", "1000", "--users", "100"]),
     "benchmarks.decode": ([], ["--rounds", "5"]),
     "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
