@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import orjson
+
 from metrics_api.localcluster import statuses
-from metrics_api.localcluster.negotiation import accepts_json
-from metrics_api.localcluster.openapi import openapi_v3_document, openapi_v3_paths
+from metrics_api.localcluster.negotiation import accepts_json, clauses
+from metrics_api.localcluster.openapi import openapi_v2_document, openapi_v3_document, openapi_v3_paths
 from metrics_api.localcluster.requests import Request
-from metrics_api.localcluster.responses import Response, json_response, text_response
+from metrics_api.localcluster.responses import JSON, Response, json_response, text_response
 from metrics_api.localcluster.seams import Aggregator
 from metrics_api.localcluster.stored import JsonObject
+from metrics_api.localcluster.swagger_protobuf import MEDIA_TYPES, encode_swagger
 
 _VERSION = {
     "major": "1",
@@ -41,9 +46,7 @@ def serve_path(request: Request, aggregator: Aggregator | None) -> Response:
         case "/version":
             document = _VERSION
         case "/openapi/v2":
-            if not accepts_json(request.header("accept")):
-                raise statuses.not_acceptable("application/json")
-            document = aggregator.openapi_v2() if aggregator else None
+            return _openapi_v2(request, openapi_v2_document(aggregator.openapi_v2() if aggregator else None))
         case "/openapi/v3":
             document = {"paths": openapi_v3_paths() | (aggregator.openapi_v3_paths() if aggregator else {})}
         case _:
@@ -53,3 +56,23 @@ def serve_path(request: Request, aggregator: Aggregator | None) -> Response:
     if request.method != "GET":
         raise statuses.method_not_allowed()
     return json_response(document) if document else text_response("ok")
+
+
+def _openapi_v2(request: Request, document: JsonObject) -> Response:
+    """Answer in protobuf or JSON, with an ETag."""
+    if request.method != "GET":
+        raise statuses.method_not_allowed()
+    accept = request.header("accept")
+    wanted = next((each.media_type for each in clauses(accept) if each.media_type in MEDIA_TYPES), "")
+    if not wanted and not accepts_json(accept):
+        raise statuses.not_acceptable(", ".join((JSON, *MEDIA_TYPES)))
+    try:
+        body = encode_swagger(document) if wanted else orjson.dumps(document)
+    except ValueError as error:
+        raise statuses.internal(f"the merged OpenAPI document has no protobuf form: {error}") from error
+    tag = f'"{hashlib.sha512(body).hexdigest().upper()}"'
+    headers = [("ETag", tag), ("Vary", "Accept")]
+    content_type = MEDIA_TYPES[0] if wanted else JSON  # the older name is no valid media type
+    if request.header("if-none-match") == tag:
+        return Response(304, [], content_type, headers)
+    return Response(200, [body], content_type, headers)

@@ -11,6 +11,7 @@ from tests.contract.cluster import GROUP, PATH, Cluster
 from tests.contract.documents import OPENAPI, OPENAPI_KEY, OPENAPI_ROOT, SWAGGER
 from tests.localcluster.aggregation.extension_server import ExtensionServer, answer
 
+PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 JSON = {"Accept": "application/json"}
 DOCUMENT = f"/openapi/v3/{OPENAPI_KEY}"
 REACHED = {name: each for name, each in SWAGGER["definitions"].items() if name.startswith("io.k8s.metrics")}
@@ -60,6 +61,28 @@ async def test_v2_is_merged_with_the_definitions_its_paths_use(cluster: Cluster,
 
     assert {path for path in document["paths"] if path.startswith(f"{PATH}/")} == set(SWAGGER["paths"])
     assert REACHED.keys() <= document["definitions"].keys()
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (f"{PROTOBUF}", PROTOBUF),
+        ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", PROTOBUF),
+        (f"{PROTOBUF},application/json", PROTOBUF),
+        ("application/json", "application/json"),
+    ],
+    ids=["protobuf", "old-name", "protobuf-first", "json"],
+)
+async def test_v2_has_two_forms_with_an_etag(
+    cluster: Cluster, documented: ExtensionServer, accept: str, content_type: str
+) -> None:
+    await merged(cluster)
+    first = await cluster.admin.get("/openapi/v2", headers={"Accept": accept})
+    again = await cluster.admin.get("/openapi/v2", headers={"Accept": accept, "If-None-Match": first.headers["etag"]})
+
+    assert (first.status_code, first.headers["content-type"]) == (200, content_type)
+    assert PATH.encode() in first.content
+    assert (again.status_code, again.content) == (304, b"")
 
 
 async def test_of_v2_only_the_paths_below_the_version_are_kept(cluster: Cluster, extension: ExtensionServer) -> None:

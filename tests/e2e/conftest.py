@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.e2e.programs import kubectls
+from tests.e2e.programs import KUBECTLS, found_kubectl
 
 DEMO_PATIENCE = 120
 
@@ -43,15 +43,7 @@ async def _kubeconfig(stderr: asyncio.StreamReader) -> Path:
     raise AssertionError("the demo ended before it ran:\n" + "".join(said))
 
 
-@pytest.fixture(params=["path", "debian"])
+@pytest.fixture(params=KUBECTLS)
 def kubectl(request: pytest.FixtureRequest) -> str:
     """Return one of the kubectls that can be had."""
-    found = kubectls().get(request.param)
-    if found is None:
-        pytest.skip(
-            {
-                "path": "needs kubectl on the PATH",
-                "debian": "needs Debian's kubernetes-client: run `make tools` on a machine with apt-get",
-            }[request.param]
-        )
-    return found
+    return found_kubectl(request.param)

@@ -10,6 +10,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 TOOLS = Path(__file__).parents[2] / ".tools"
 
 
@@ -43,7 +45,19 @@ async def metrics_api(*arguments: str, kubeconfig: Path | None = None, seconds: 
     return await run(sys.executable, "-m", "metrics_api", *arguments, kubeconfig=kubeconfig, seconds=seconds)
 
 
+KUBECTLS = {
+    "path": "needs kubectl on the PATH",
+    "debian": "needs Debian's kubernetes-client: run `make tools` on a machine with apt-get",
+}
+"""Which kubectls there may be, and what to say when one is not here."""
+
+
 def kubectls() -> dict[str, str]:
     """Return every kubectl that can be had here: the machine's own, and Debian's old one from ``make tools``."""
     found = {"path": shutil.which("kubectl"), "debian": shutil.which("kubectl-debian", path=str(TOOLS))}
     return {name: path for name, path in found.items() if path}
+
+
+def found_kubectl(which: str) -> str:
+    """Return the path of one of :data:`KUBECTLS`; skips the test when it is not here."""
+    return kubectls().get(which) or pytest.skip(KUBECTLS[which])

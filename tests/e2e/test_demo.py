@@ -74,6 +74,14 @@ async def test_the_apiservices_are_available(demo: Path, kubectl: str) -> None:
     }
 
 
+async def test_explain_describes_them(demo: Path, kubectl: str) -> None:
+    finished = await run(kubectl, "explain", "podmetrics.containers", kubeconfig=demo)
+
+    assert finished.code == 0, finished.err
+    assert "PodMetrics" in finished.out
+    assert "usage" in finished.out
+
+
 async def test_the_resources_are_discovered(demo: Path, kubectl: str) -> None:
     finished = await run(kubectl, "api-resources", "--api-group=metrics.k8s.io", kubeconfig=demo)
 

@@ -1,0 +1,57 @@
+// What a program does with @kubernetes/client-node, printed as one JSON document:
+//
+//     node client.js <path of the package's entry> <question> [<namespace>]
+//
+// The kubeconfig is the one that KUBECONFIG names, as the library finds it by itself.
+
+const [entry, question, namespace] = process.argv.slice(2);
+const k8s = await import(entry);
+
+const config = new k8s.KubeConfig();
+config.loadFromDefault();
+const core = config.makeApiClient(k8s.CoreV1Api);
+const metrics = new k8s.Metrics(config);
+
+const questions = {
+  topNodes: async () =>
+    (await k8s.topNodes(core)).map((each) => ({
+      name: each.Node.metadata.name,
+      cpuCapacity: Number(each.CPU.Capacity),
+      cpuRequested: Number(each.CPU.RequestTotal),
+      memoryCapacity: Number(each.Memory.Capacity),
+    })),
+  topPods: async () =>
+    (await k8s.topPods(core, metrics, namespace)).map((each) => ({
+      namespace: each.Pod.metadata.namespace,
+      name: each.Pod.metadata.name,
+      cpu: Number(each.CPU.CurrentUsage),
+      memory: Number(each.Memory.CurrentUsage),
+      containers: each.Containers.map((one) => one.Container),
+    })),
+  nodeMetrics: () => metrics.getNodeMetrics(),
+  podMetrics: () => metrics.getPodMetrics(namespace),
+  list: async () => (await core.listNode()).items.map((each) => each.metadata.name),
+  // The names of the pods that a watch begins with, as many as a list has.
+  watch: async () => {
+    const expected = (await core.listPodForAllNamespaces()).items.length;
+    const names = [];
+    await new Promise((resolve, reject) => {
+      let request;
+      const event = (type, pod) => {
+        names.push(`${type} ${pod.metadata.namespace}/${pod.metadata.name}`);
+        if (names.length === expected) {
+          request.then((controller) => controller.abort());
+          resolve();
+        }
+      };
+      request = new k8s.Watch(config).watch("/api/v1/pods", {}, event, (error) => {
+        if (names.length < expected) reject(error ?? new Error("the watch ended early"));
+      });
+      request.catch(reject);
+    });
+    return names;
+  },
+};
+
+console.log(JSON.stringify(await questions[question]()));
+process.exit(0);
