@@ -18,7 +18,7 @@ import sys
 import time
 
 import httpx
-import orjson
+import msgspec
 import yaml
 
 from metrics_api.localcluster.cluster import LocalCluster
@@ -32,6 +32,17 @@ _LISTS = {
 }
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ROUNDS = 5
+
+
+class _Metadata(msgspec.Struct):
+    token: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    """What is looked at of a list."""
+
+    metadata: _Metadata
+    items: list[msgspec.Raw]
 
 
 def main() -> None:
@@ -97,9 +108,9 @@ def _time_list(client: httpx.Client, name: str, path: str, accept: str) -> None:
             response.raise_for_status()
             taken += time.perf_counter() - began
             size += len(response.content)
-            document = orjson.loads(response.content)
-            items += len(document["items"])
-            token = document["metadata"].get("continue", "")
+            page = msgspec.json.decode(response.content, type=_Page)
+            items += len(page.items)
+            token = page.metadata.token
             if not token:
                 break
         times.append(taken)

@@ -70,7 +70,7 @@ class ApiServer:
         self.watches = Watches(objects, clock, self.faults)
         self._clock = clock
         self._port = port
-        self._discovery = Discovery(aggregator)
+        self._discovery = Discovery(aggregator, self.faults)
         self._state = ServerState()
         self._server: asyncio.Server | None = None
         self._namespaces: asyncio.Task[None] | None = None

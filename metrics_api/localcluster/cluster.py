@@ -125,6 +125,14 @@ class LocalCluster:
         ca_bundle = self.authorities.cluster.certificate if verified else None
         extension.register(self.objects, port, ca_bundle, versions)
 
+    def set_endpoint_ready(self, *, ready: bool) -> None:
+        """Make the registered extension server's endpoint ready or not, as its readiness probe would.
+
+        Raises:
+            LookupError: none is registered.
+        """
+        extension.set_ready(self.objects, ready=ready)
+
     def availability(self, version: str = "v1beta1") -> tuple[bool, str]:
         """Return whether an APIService of ``metrics.k8s.io`` is Available, and its reason and message."""
         api_service = self.objects.get(API_SERVICES, "", f"{version}.{extension.GROUP}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from metrics_api.localcluster import statuses
+from metrics_api.localcluster.faults import Faults
 from metrics_api.localcluster.negotiation import Call, negotiate, wants_aggregated_discovery
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import RESOURCES, Resource, group_versions
@@ -21,8 +22,9 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryL
 class Discovery:
     """Answers ``/api``, ``/apis`` and the documents below them."""
 
-    def __init__(self, aggregator: Aggregator | None) -> None:
+    def __init__(self, aggregator: Aggregator | None, faults: Faults) -> None:
         self.aggregator = aggregator
+        self._faults = faults
         self.server_address = ""
         """host:port, told to clients; known once the server listens."""
 
@@ -45,7 +47,7 @@ class Discovery:
         return None
 
     def _root(self, request: Request, *, core: bool) -> Response:
-        if wants_aggregated_discovery(request.header("accept")):
+        if wants_aggregated_discovery(request.header("accept"), offered=not self._faults.legacy_discovery_only):
             return _aggregated(request, [_core_item()] if core else [*_group_items(), *self._foreign_items()])
         if core:
             addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self.server_address}]

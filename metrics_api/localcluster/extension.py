@@ -28,6 +28,7 @@ GROUP = "metrics.k8s.io"
 SERVER_NAME = f"{NAME}.{NAMESPACE}.svc"
 """The name that the extension server's certificate must have."""
 
+_SLICE_NAME = f"{NAME}-local"
 _RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"k8s-app": NAME}
 _SUBJECTS = [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}]
@@ -73,6 +74,19 @@ def register(objects: ObjectStore, port: int, ca_bundle: bytes | None, versions:
         objects.create(resources[obj["kind"]], obj)
 
 
+def set_ready(objects: ObjectStore, *, ready: bool) -> None:
+    """Say that the extension server's endpoint is ready, or that it is not: a fault switch, to be flapped at will.
+
+    Raises:
+        LookupError: nothing is registered.
+    """
+    obj = objects.get(ENDPOINT_SLICES, NAMESPACE, _SLICE_NAME)
+    if obj is None:
+        raise LookupError("no extension server is registered")
+    endpoints = [{**each, "conditions": {"ready": ready}} for each in obj["endpoints"]]
+    objects.replace(ENDPOINT_SLICES, {**obj, "endpoints": endpoints})
+
+
 def manifest_objects(
     port: int, ca_bundle: bytes | None, versions: Sequence[str] = ("v1", "v1beta1")
 ) -> list[JsonObject]:
@@ -96,7 +110,7 @@ def manifest_objects(
     endpoints = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {"name": f"{NAME}-local", "namespace": NAMESPACE, "labels": labels},
+        "metadata": {"name": _SLICE_NAME, "namespace": NAMESPACE, "labels": labels},
         "addressType": "IPv4",
         "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],

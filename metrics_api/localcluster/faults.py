@@ -24,3 +24,5 @@ class Faults:
     """The ConfigMap extension-apiserver-authentication cannot be found: get answers 404, lists leave it out."""
     away: bool = False
     """Every connection is closed without an answer."""
+    legacy_discovery_only: bool = False
+    """``/api`` and ``/apis`` have no aggregated form, as before Kubernetes 1.26: clients ask for each version."""

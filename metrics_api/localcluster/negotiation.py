@@ -94,8 +94,12 @@ def _shape(parameters: dict[str, str], call: Call) -> Shape | None:
     return Shape.METADATA if wanted == call.value else None
 
 
-def wants_aggregated_discovery(accept: str) -> bool:
+def wants_aggregated_discovery(accept: str, *, offered: bool = True) -> bool:
     """Whether discovery is to be the aggregated document.
+
+    Args:
+        accept: What the client accepts.
+        offered: Whether there is one; without it, only plain JSON is acceptable.
 
     Raises:
         StatusError: 406, neither that nor plain JSON is accepted.
@@ -106,7 +110,7 @@ def wants_aggregated_discovery(accept: str) -> bool:
         wanted = clause.parameters
         if "as" not in wanted:
             return False
-        if wanted == {**wanted, "g": "apidiscovery.k8s.io", "v": "v2", "as": "APIGroupDiscoveryList"}:
+        if offered and wanted == {**wanted, "g": "apidiscovery.k8s.io", "v": "v2", "as": "APIGroupDiscoveryList"}:
             return True
     raise statuses.not_acceptable("application/json")
 

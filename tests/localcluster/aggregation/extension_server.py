@@ -105,6 +105,8 @@ class ExtensionServer:
     """Path -> who answers; everything else is answered 404."""
     received: list[Received] = field(default_factory=list)
     sni: list[str | None] = field(default_factory=list)
+    front_proxy: Authority = field(default_factory=lambda: authority("front-proxy-ca"))
+    """Whose client certificates are believed."""
     maximum_tls: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
     host: str = "127.0.0.1"
     port: int = 0
@@ -172,7 +174,7 @@ class ExtensionServer:
             context.minimum_version = self.maximum_tls
             context.set_ciphers("ALL:@SECLEVEL=0")
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(cadata=authority("front-proxy-ca").certificate.decode())
+        context.load_verify_locations(cadata=self.front_proxy.certificate.decode())
 
         def note(sock: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
             self.sni.append(name)
