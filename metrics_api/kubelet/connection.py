@@ -12,6 +12,7 @@ import socket
 import ssl
 
 from metrics_api.errors import ScrapeError
+from metrics_api.kubelet.budget import Budget
 from metrics_api.kubelet.http1 import Response, ResponseReader, WireLimits
 from metrics_api.kubelet.tls_errors import tls_error
 
@@ -36,6 +37,7 @@ class Connection:
         host: The address dialled, for messages.
         limits: Bounds on the answer.
         buffer: To read into; it is only used within a callback, so all connections of a loop may share it.
+        budget: For large answers, shared by all connections.
     """
 
     __slots__ = (
@@ -61,11 +63,12 @@ class Connection:
         host: str,
         limits: WireLimits,
         buffer: memoryview,
+        budget: Budget | None = None,
     ) -> None:
         self._loop = loop
         self._sock = sock
         self._host = host
-        self._reader = ResponseReader(limits)
+        self._reader = ResponseReader(limits, budget)
         self._buffer = buffer
         self._waiter: asyncio.Future[Response] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -119,6 +122,7 @@ class Connection:
         finally:
             self._timer.cancel()
             self._timer = self._waiter = None
+            self._reader.discard()
             if waiter.cancelled():
                 self._close()
 

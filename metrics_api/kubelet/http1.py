@@ -13,10 +13,15 @@ import httptools
 import msgspec
 
 from metrics_api.errors import ScrapeError
+from metrics_api.kubelet.budget import Budget
 
 _KEPT_OF_ERROR_BODY = 4096
 _MOST_OF_ERROR_BODY = 64 * 1024
 _MOST_DIGITS = 18
+_ORDINARY = 512 * 1024
+"""Bytes of body that no budget is asked for; a node of 110 pods sends 350 kB."""
+_STEP = 1024 * 1024
+"""Bytes that are reserved at once beyond that."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -45,10 +50,15 @@ class ResponseReader:
     """Reads the responses of one connection, one after the other.
 
     After an error the connection is of no more use.
+
+    Args:
+        limits: Bounds on one response.
+        budget: Shared by all who read; ``None`` for a reader by itself.
     """
 
     __slots__ = (
         "_body",
+        "_budget",
         "_chunked",
         "_head_done",
         "_headers",
@@ -58,6 +68,8 @@ class ResponseReader:
         "_limits",
         "_max_body",
         "_parser",
+        "_reserved",
+        "_room",
         "_wire",
         "complete",
         "reusable",
@@ -65,14 +77,17 @@ class ResponseReader:
         "status",
     )
 
-    def __init__(self, limits: WireLimits) -> None:
+    def __init__(self, limits: WireLimits, budget: Budget | None = None) -> None:
         self._limits = limits
+        self._budget = budget or Budget()
+        self._reserved = 0
         self._parser = httptools.HttpResponseParser(self)
         self.begin(0)
 
     def begin(self, max_body: int) -> None:
         """Expect a response whose body has at most ``max_body`` bytes."""
         self._max_body = max_body
+        self._room = min(max_body, _ORDINARY)
         self._body = bytearray()
         self._kept: dict[bytes, bytes] = {}
         self._headers = self._interim = self._wire = 0
@@ -130,16 +145,23 @@ class ResponseReader:
 
     def take(self) -> Response:
         """Return the complete response, and keep nothing of it."""
-        kept, body = self._kept, self._body
-        self._body = bytearray()
+        kept, body = self._kept, bytes(self._body)
+        self.discard()
         return Response(
             self.status,
-            bytes(body),
+            body,
             kept.get(b"content-type", b""),
             kept.get(b"content-encoding", b""),
             kept.get(b"date", b""),
             kept.get(b"retry-after", b""),
         )
+
+    def discard(self) -> None:
+        """Let go of what was read of a body."""
+        self._body = bytearray()
+        if self._reserved:
+            self._budget.release(self._reserved)
+            self._reserved = 0
 
     def on_message_begin(self) -> None:
         """Refuse a second answer to one request; called by httptools."""
@@ -182,10 +204,21 @@ class ResponseReader:
         body = self._body
         if self.status == HTTPStatus.OK:
             body += data
-            if len(body) > self._max_body:
-                raise ScrapeError("too_large", f"the answer has more than {self._max_body} bytes")
+            if len(body) > self._room:
+                self._make_room(len(body))
         elif len(body) < _KEPT_OF_ERROR_BODY:
             body += data[: _KEPT_OF_ERROR_BODY - len(body)]
+
+    def _make_room(self, size: int) -> None:
+        if size > self._max_body:
+            raise ScrapeError("too_large", f"the answer has more than {self._max_body} bytes")
+        while size > self._room:
+            if not self._budget.reserve(_STEP):
+                raise ScrapeError(
+                    "too_large", f"the answer has more than {self._room} bytes, while others are as unusually large"
+                )
+            self._reserved += _STEP
+            self._room = min(self._room + _STEP, self._max_body)
 
     def on_message_complete(self) -> None:
         """Finish, or go on after an interim response; called by httptools."""

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from metrics_api.errors import ScrapeError
+from metrics_api.kubelet.budget import Budget
 from metrics_api.kubelet.connection import READ_SIZE, Connection, StaleConnectionError
 from metrics_api.kubelet.dialing import connect, start_tls
 from metrics_api.kubelet.http1 import Response, WireLimits
@@ -109,6 +110,7 @@ class KubeletTransport:
         self._contexts = contexts
         self._patience = patience
         self._limits = limits
+        self._budget = Budget()
         self._lines: dict[str, _Line] = {}
         self._buffer = memoryview(bytearray(READ_SIZE))
 
@@ -192,4 +194,4 @@ class KubeletTransport:
         if line.context is not None:
             at = min(loop.time() + self._patience.first_byte, deadline_at)
             sock = await start_tls(sock, line.route, line.context, line.session, at)
-        return Connection(loop, sock, line.route.host, self._limits, self._buffer)
+        return Connection(loop, sock, line.route.host, self._limits, self._buffer, self._budget)
