@@ -46,6 +46,11 @@ class FakeClock:
         self.move_to(end)
         await settle()
 
+    def forget_cancelled(self) -> None:
+        """Let go of sleepers that were cancelled."""
+        self._sleepers = [sleeper for sleeper in self._sleepers if not sleeper[2].done()]
+        heapq.heapify(self._sleepers)
+
     def step_wall(self, seconds: float) -> None:
         """Step the wall clock alone, as an administrator or NTP would."""
         self._now += seconds
