@@ -158,6 +158,7 @@ class ResponseReader:
 
     def discard(self) -> None:
         """Let go of what was read of a body."""
+        self._body.clear()  # in place: the traceback of an error refers to it, for as long as anybody keeps the error
         self._body = bytearray()
         if self._reserved:
             self._budget.release(self._reserved)

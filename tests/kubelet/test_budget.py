@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from metrics_api.errors import ScrapeError
@@ -53,3 +55,29 @@ def test_what_was_read_makes_room_again() -> None:
 def test_the_bound_on_one_answer_holds_all_the_same() -> None:
     with pytest.raises(ScrapeError, match="more than 16777216"):
         feed(reader(Budget()), 17 * MIB)
+
+
+def test_an_error_that_is_kept_keeps_no_body() -> None:
+    tracemalloc.start()
+    try:
+        errors = [_refused() for _ in range(10)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert all(error.reason == "too_large" for error in errors)
+    assert held < 4 * MIB
+
+
+def flood(to: ResponseReader) -> None:
+    for _ in range(100):
+        feed(to, 64 * 1024)
+
+
+def _refused() -> ScrapeError:
+    made = ResponseReader(WireLimits())
+    made.begin(2 * MIB)
+    made.feed(HEAD)
+    with pytest.raises(ScrapeError) as caught:
+        flood(made)
+    made.discard()
+    return caught.value
