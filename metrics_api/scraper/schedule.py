@@ -14,6 +14,8 @@ APPEARANCE_JITTER = 2.0
 """A node that appears while we run is asked within this many seconds; a wave of new nodes is spread a little."""
 MOST_EAGER = 1.0
 """A node is never asked again sooner than this many seconds after a scrape, however often its object changes."""
+QUICK_FAILURE = 1.0
+"""A scrape that failed within this many seconds held its slot no longer than one that went well."""
 YOUNG_NODE = 120.0
 """Seconds from a node's creation in which it may still be waiting for its serving certificate or its CNI."""
 _LEAST_FRACTION = 0.25

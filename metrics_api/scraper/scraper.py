@@ -1,7 +1,8 @@
 """One task a node, each in its own rhythm: no barrier, so a slow or dead node costs itself only.
 
 A node's answer goes to the sink as soon as it is decoded. What is bounded is how many nodes are asked at once, and how
-many of those places nodes may take that failed the last time: a rack that is away cannot hold up the others.
+many of those places nodes may take that failed the last time: a rack that is away cannot hold up the others. Those that
+took their time to fail have half of these, so that a node which failed at once is not asked again behind all of them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from metrics_api.model import NodeInfo, NodeSamples
 from metrics_api.scraper.counts import Standing, StandingCounts, count_standings
 from metrics_api.scraper.deadline import Deadline
 from metrics_api.scraper.node_state import NodeState, Situation, situation
-from metrics_api.scraper.schedule import APPEARANCE_JITTER, MOST_EAGER, until_next_phase, until_retry
+from metrics_api.scraper.schedule import APPEARANCE_JITTER, MOST_EAGER, QUICK_FAILURE, until_next_phase, until_retry
 
 _log = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Scraper:
         self._timeout = timeout
         self._slots = asyncio.Semaphore(slots)
         self._suspect_slots = asyncio.Semaphore(max(slots // 4, 1))
+        self._slow_suspect_slots = asyncio.Semaphore(max(slots // 8, 1))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._observer = observer
         self._states: dict[str, NodeState] = {}
@@ -179,7 +181,10 @@ class Scraper:
         while True:
             await self._clock.sleep(delay)
             state.sleeping = False
-            if state.failures:
+            if state.failures and state.took > QUICK_FAILURE:
+                async with self._slow_suspect_slots, self._suspect_slots, self._slots:
+                    await self._scrape(state)
+            elif state.failures:
                 async with self._suspect_slots, self._slots:
                     await self._scrape(state)
             else:

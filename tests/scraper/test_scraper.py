@@ -430,3 +430,23 @@ async def test_nodes_are_counted_by_how_they_stand() -> None:
         await bench.clock.advance(200)
         assert bench.scraper.standings()["backing_off"].nodes == 1
         assert bench.scraper.standings()["backing_off"].most_deadline == 10
+
+
+async def test_a_node_that_failed_at_once_is_not_asked_again_behind_all_that_hang() -> None:
+    bench = Bench(slots=16)
+    for number in range(60):
+        bench.kubelets.slowness[f"hung{number}"] = 1000.0
+        bench.scraper.set_node(node(f"hung{number}"))
+    bench.scraper.set_node(node("good"))
+
+    async with bench.running():
+        await bench.clock.advance(60)
+        bench.kubelets.answers["good"] = fail()
+        before = len(bench.kubelets.times("good"))
+        while len(bench.kubelets.times("good")) == before:
+            await bench.clock.advance(0.5)
+        del bench.kubelets.answers["good"]
+        await bench.clock.advance(2.5)
+
+    failed, asked_again = bench.kubelets.times("good")[before : before + 2]
+    assert asked_again - failed <= 2
