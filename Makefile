@@ -52,7 +52,7 @@ sbom: $(VENV)/.dev ## the image's bill of materials (CycloneDX), in dist/metrics
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 	    --output-format JSON --output-file dist/metrics-api.cdx.json requirements/runtime.lock
 
-tools: ## the clients that tests use: Debian's kubectl, npm's Kubernetes client
+tools: ## what tests talk to: Debian's kubectl, npm's Kubernetes client, a renderer of charts
 	@bash .ci/tools
 
 lock: $(VENV)/.dev ## resolve the dependencies anew

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -74,19 +73,31 @@ async def test_applied_over_metrics_server_and_back_nothing_of_ours_is_left(tmp_
         assert deployed(installation) == before
 
 
-async def test_from_high_availability_and_v1_back_to_metrics_server_by_the_documented_steps(tmp_path: Path) -> None:
+async def test_the_migration_pages_steps_lead_there_and_back(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs.yaml"
     theirs.write_text(yaml.safe_dump_all(incumbent.OBJECTS))
     (tmp_path / "mine").mkdir()
+    mine = customize(tmp_path / "mine", HIGH_AVAILABILITY, ["apiservice-v1", "network-policy"])
     async with bare_cluster(tmp_path) as installation:
         await installation.kubectl("apply", "-f", theirs)
-        before: Any = deployed(installation)
-        await installation.kubectl("apply", "-k", customize(tmp_path / "mine", HIGH_AVAILABILITY, ["apiservice-v1"]))
+        before = deployed(installation)
+        owner = "jsonpath={.spec.service.namespace}/{.spec.service.name}"
+        assert await installation.kubectl("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", owner) == (
+            "kube-system/metrics-server"
+        )
+        difference = await installation.run("diff", "-k", mine)
+        assert difference.code == 1, difference.err  # kubectl diff: 1 is a difference, more is a failure
+        assert "+        - --shutdown-delay-duration=10s" in difference.out
+        await installation.kubectl("apply", "-k", mine)
 
         await installation.kubectl("delete", "apiservice", "v1.metrics.k8s.io")
-        await installation.kubectl("-n", "kube-system", "delete", "poddisruptionbudget", "metrics-server")
         await installation.kubectl("apply", "-f", theirs)
+        kinds = "poddisruptionbudget,networkpolicy"
+        gone = await installation.kubectl(
+            *("-n", "kube-system", "delete", "--ignore-not-found", kinds, "metrics-server")
+        )
 
+        assert len(gone.splitlines()) == 2
         assert installation.cluster.objects.get(API_SERVICES, "", "v1.metrics.k8s.io") is None
         assert deployed(installation) == before
 

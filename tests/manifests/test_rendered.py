@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
@@ -65,3 +66,13 @@ def test_autoscaling_leaves_the_servers_resources_to_the_sidecar() -> None:
     ]
     assert "resources" not in server(objects)
     assert {"--deployment=metrics-server", "--container=metrics-server"} <= set(sidecar["command"])
+
+
+@pytest.mark.parametrize("page", ["install", "migration"])
+def test_what_the_documentation_names_is_there(page: str) -> None:
+    text = (MANIFESTS.parent / "docs" / f"{page}.md").read_text()
+    named = set(re.findall(r"(?<!tests/)manifests/[a-z/-]+(?:\.yaml)?", text))
+
+    assert named
+    assert all((MANIFESTS.parent / name).exists() for name in named)
+    assert all(overlay in text for overlay in OVERLAYS) or page == "migration"
