@@ -10,7 +10,7 @@ from functools import partial
 
 from metrics_api.api.body import GZIP_ABOVE_BYTES, Body, gzipped, list_body, materialized
 from metrics_api.api.formats.format import Format
-from metrics_api.api.formats.layouts import Layout, layout_of
+from metrics_api.api.formats.layouts import Layout, layout_of, page_layout
 from metrics_api.api.negotiation import accepts_gzip
 from metrics_api.api.resources import Found
 from metrics_api.api.snapshots import Snapshots
@@ -42,7 +42,7 @@ class Answers:
             wanted: How it is to be written.
             accept_encoding: The header, empty for none.
         """
-        layout = layout_of(found.resource, found.version, wanted)
+        layout = _layout(found, wanted)
         if not found.is_list:
             document = layout.one(found.rows[0])
             body = Body(layout.content_type, len(document), document)
@@ -61,3 +61,9 @@ class Answers:
         if gzip and body.length > GZIP_ABOVE_BYTES:
             return await gzipped(body, self._threads)
         return await materialized(body)
+
+
+def _layout(found: Found, wanted: Format) -> Layout:
+    if found.meta is None:
+        return layout_of(found.resource, found.version, wanted)
+    return page_layout(found.resource, found.version, wanted, found.meta)

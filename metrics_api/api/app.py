@@ -92,7 +92,7 @@ class MetricsAPI(FastAPI):
             # Off whatever FASTAPI_OTEL_* variables say: this program sends nothing anywhere unasked.
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         )
-        self._resources = Resources(view, reasons)
+        self._resources = Resources(view, clock, reasons)
         self._answers = Answers(clock)
         self._gate = gate
         self._reads = reads

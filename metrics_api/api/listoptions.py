@@ -1,8 +1,7 @@
 """The query parameters of get and list: what they select, and which values are refused.
 
-``limit``, ``continue`` and ``resourceVersion`` are checked and have no effect: every list is whole, as
-metrics-server's is. Rules: apimachinery ``metav1.ListOptions`` and its validation, in upstream's order, for the first
-fault is the answer.
+``resourceVersion`` is checked and has no effect: metrics are not stored and have no versions. Rules: apimachinery
+``metav1.ListOptions`` and its validation, in upstream's order, for the first fault is the answer.
 """
 
 from __future__ import annotations
@@ -28,6 +27,11 @@ class ListOptions:
     labels: LabelSelector
     fields: FieldSelector
     watch: bool
+    limit: int
+    """The longest page; 0 or less for no limit."""
+    continue_token: str
+    """As the client sent it; empty for a list from its beginning."""
+    resource_version: str
 
     @property
     def selects_all(self) -> bool:
@@ -44,8 +48,8 @@ def parse_list_options(query_string: bytes) -> ListOptions:
     """
     query = parse_query(query_string)
     _check_timeout(query)
-    _check_int64(query, "timeoutSeconds")
-    _check_int64(query, "limit")
+    _int64(query, "timeoutSeconds")
+    limit = _int64(query, "limit")
     watch = flag(query, "watch")
     try:
         labels = parse_label_selector(_first(query, "labelSelector"))
@@ -55,7 +59,7 @@ def parse_list_options(query_string: bytes) -> ListOptions:
         fields.require_supported("metadata.name", "metadata.namespace")
     except SelectorError as error:
         raise bad_request(str(error)) from error
-    return ListOptions(labels, fields, watch)
+    return ListOptions(labels, fields, watch, limit, _first(query, "continue"), _first(query, "resourceVersion"))
 
 
 @remember
@@ -85,9 +89,10 @@ def _check_timeout(query: Query) -> None:
             raise bad_request(f"invalid timeout specified in the request URL - {error}") from error
 
 
-def _check_int64(query: Query, name: str) -> None:
+def _int64(query: Query, name: str) -> int:
+    """Return a number, 0 when it is absent."""
     if name not in query:
-        return
+        return 0
     text = query[name][0]
     if not _INT64.fullmatch(text):
         raise _number_error(text, "invalid syntax")
@@ -95,6 +100,7 @@ def _check_int64(query: Query, name: str) -> None:
     highest = 2**63 if text.startswith("-") else 2**63 - 1
     if len(digits) > _INT64_DIGITS or int(digits) > highest:
         raise _number_error(text, "value out of range")
+    return -int(digits) if text.startswith("-") else int(digits)
 
 
 def _number_error(text: str, fault: str) -> StatusError:

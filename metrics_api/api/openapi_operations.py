@@ -56,8 +56,18 @@ _LIST_PARAMETERS = (
         "string",
         "Only those whose fields match. There are metadata.name and metadata.namespace. Without it all are returned.",
     ),
-    Parameter("limit", "query", "integer", "Checked and without effect: a list is always whole."),
-    Parameter("continue", "query", "string", "Without effect: a list is always whole, nothing is left to continue."),
+    Parameter(
+        "limit",
+        "query",
+        "integer",
+        "The most objects to return. When there are more, the metadata says how to continue.",
+    ),
+    Parameter(
+        "continue",
+        "query",
+        "string",
+        "From the metadata of the last page: returns what follows it. Good for five minutes.",
+    ),
     Parameter("resourceVersion", "query", "string", "Without effect: metrics are not stored and have no versions."),
     Parameter(
         "resourceVersionMatch",

@@ -7,8 +7,10 @@ from typing import Protocol
 
 import msgspec
 
+from metrics_api.api.formats.listmeta import ListMeta
 from metrics_api.api.group import NODES, PODS, RESOURCES, VERSIONS, Resource
-from metrics_api.api.listoptions import check_get_options, parse_list_options
+from metrics_api.api.listoptions import ListOptions, check_get_options, parse_list_options
+from metrics_api.api.pages import Pages, Scope
 from metrics_api.api.requestinfo import RequestInfo
 from metrics_api.api.selection import Selections
 from metrics_api.api.status import (
@@ -20,6 +22,7 @@ from metrics_api.api.status import (
     pod_not_found,
     watch_not_supported,
 )
+from metrics_api.clock import Clock
 from metrics_api.model import Row
 
 _DEPTHS: dict[tuple[bool, bool], tuple[int, ...]] = {
@@ -86,7 +89,9 @@ class Found(msgspec.Struct, frozen=True):
     namespace: str = ""
     """The one that is asked for; empty for nodes and for all namespaces."""
     is_whole: bool = False
-    """Whether it is a list without a selector."""
+    """Whether it is all there is: a list without a selector, and not a page of it."""
+    meta: ListMeta | None = None
+    """Where the rest of the list is, unless this is the end of it."""
 
 
 class Resources:
@@ -94,13 +99,15 @@ class Resources:
 
     Args:
         view: What is served.
+        clock: Time, for the age of pages.
         reasons: Why something is not; ``None`` leaves it unsaid.
     """
 
-    def __init__(self, view: MetricsView, reasons: Reasons | None = None) -> None:
+    def __init__(self, view: MetricsView, clock: Clock, reasons: Reasons | None = None) -> None:
         self._view = view
         self._reasons = reasons
         self._selections = Selections()
+        self._pages = Pages(clock)
 
     async def find(self, resource: Resource, request: RequestInfo, query_string: bytes) -> Found:
         """Return the answer to a request.
@@ -120,16 +127,25 @@ class Resources:
         options = parse_list_options(query_string)
         if options.watch:
             raise watch_not_supported(resource)
-        rows = self._view.nodes() if resource is NODES else self._view.pods(request.namespace or None)
-        if not options.selects_all:
-            rows = await self._selections.select(rows, request.namespace, query_string, options)
+        return await self._list(resource, request, query_string, options)
+
+    async def _list(self, resource: Resource, request: RequestInfo, query_string: bytes, options: ListOptions) -> Found:
+        token = self._pages.token(options)
+        scope = Scope(resource, request.namespace, options.labels, options.fields)
+        rows = None if token is None else self._pages.kept(token, scope)
+        if rows is None:
+            rows = self._view.nodes() if resource is NODES else self._view.pods(request.namespace or None)
+            if not options.selects_all:
+                rows = await self._selections.select(rows, request.namespace, query_string, options)
+        page = self._pages.cut(rows, token, options.limit, scope)
         return Found(
             resource,
             request.version,
-            rows,
+            page.rows,
             is_list=True,
             namespace=request.namespace,
-            is_whole=options.selects_all,
+            is_whole=options.selects_all and token is None and page.meta is None,
+            meta=page.meta,
         )
 
     def _get(self, resource: Resource, namespace: str, name: str) -> Row:

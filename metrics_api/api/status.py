@@ -112,6 +112,15 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
+def continue_expired() -> StatusError:
+    """410: the list has to be begun anew. The words are those of apiserver ``storage/etcd3``."""
+    message = (
+        "The provided continue parameter is too old to display a consistent list result. "
+        "You can start a new list without the continue parameter."
+    )
+    return StatusError(410, "Expired", message)
+
+
 def not_acceptable(media_types: Sequence[str]) -> StatusError:
     """406: none of what the client accepts can be written."""
     message = f"only the following media types are accepted: {', '.join(media_types)}"

@@ -19,7 +19,12 @@ META: Message = {
     8: ("creationTimestamp", "time"),
     11: ("labels", {"m": "text"}),
 }
-LIST_META: Message = {1: ("selfLink", "text"), 2: ("resourceVersion", "text"), 3: ("continue", "text")}
+LIST_META: Message = {
+    1: ("selfLink", "text"),
+    2: ("resourceVersion", "text"),
+    3: ("continue", "text"),
+    4: ("remainingItemCount", "number"),
+}
 USAGE = {"m": "quantity"}
 NODE: Message = {1: ("metadata", META), 2: ("timestamp", "time"), 3: ("window", "duration"), 4: ("usage", USAGE)}
 CONTAINER: Message = {1: ("name", "text"), 2: ("usage", USAGE)}

@@ -25,7 +25,7 @@ _QUERY_EXAMPLES = {
     "labelSelector": "app=web",
     "fieldSelector": "metadata.name=web-1",
     "limit": "500",
-    "continue": "x",
+    "continue": "",
     "resourceVersion": "0",
     "resourceVersionMatch": "NotOlderThan&resourceVersion=0",
     "timeoutSeconds": "10",

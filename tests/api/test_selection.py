@@ -6,13 +6,14 @@ from metrics_api.api.requestinfo import parse_request
 from metrics_api.api.resources import Resources, resource_of
 from metrics_api.model import Row
 from tests.api.views import V1, FakeView, make_row
+from tests.fakes import FakeClock
 
 
 async def test_a_selection_over_several_slices_is_the_one_over_all() -> None:
     rows = [make_row("a", f"p{index:05}", {"odd": str(index % 2)}) for index in range(4001)]
-    found = await _find(Resources(FakeView(pods=rows)), "/pods", b"labelSelector=odd=0")
+    found = await _find(Resources(FakeView(pods=rows), FakeClock()), "/pods", b"labelSelector=odd=0")
     assert list(found) == rows[::2]
-    found = await _find(Resources(FakeView(pods=rows)), "/namespaces/a/pods", b"labelSelector=odd=1")
+    found = await _find(Resources(FakeView(pods=rows), FakeClock()), "/namespaces/a/pods", b"labelSelector=odd=1")
     assert list(found) == rows[1::2]
 
 
@@ -34,7 +35,7 @@ class _StableView(FakeView):
 
 async def test_a_selection_is_kept_while_the_namespace_is_the_same() -> None:
     view = _StableView(a=[make_row("a", "p1", {"app": "web"}), make_row("a", "p2", {})], b=[], all=[])
-    resources = Resources(view)
+    resources = Resources(view, FakeClock())
     query = b"labelSelector=app=web"
     first = await _find(resources, "/namespaces/a/pods", query)
     assert await _find(resources, "/namespaces/a/pods", query) is first
@@ -45,7 +46,7 @@ async def test_a_selection_is_kept_while_the_namespace_is_the_same() -> None:
 
 async def test_a_selection_is_made_anew_when_the_namespace_has_changed() -> None:
     view = _StableView(a=[make_row("a", "p1", {"app": "web"})])
-    resources = Resources(view)
+    resources = Resources(view, FakeClock())
     query = b"labelSelector=app=web"
     await _find(resources, "/namespaces/a/pods", query)
     view.pods_of = {"a": [make_row("a", "p1", {"app": "db"}), make_row("a", "p2", {"app": "web"})]}
@@ -55,7 +56,7 @@ async def test_a_selection_is_made_anew_when_the_namespace_has_changed() -> None
 
 
 async def test_no_more_selections_are_kept_than_a_thousand() -> None:
-    resources = Resources(_StableView(a=[make_row("a", "p1", {})]))
+    resources = Resources(_StableView(a=[make_row("a", "p1", {})]), FakeClock())
     first = await _find(resources, "/namespaces/a/pods", b"labelSelector=!x")
     for number in range(1024):
         await _find(resources, "/namespaces/a/pods", b"labelSelector=x%d" % number)

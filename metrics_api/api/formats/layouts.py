@@ -10,6 +10,7 @@ import orjson
 
 from metrics_api.api.formats import json_text, protobuf_rows, wire, yaml_text
 from metrics_api.api.formats.format import META_GROUP, PARTIAL, PARTIAL_LIST, PROTOBUF, YAML, Format
+from metrics_api.api.formats.listmeta import ListMeta
 from metrics_api.api.formats.shapes import Shape, shape_of
 from metrics_api.api.group import GROUP, Resource
 from metrics_api.model import Row
@@ -54,9 +55,16 @@ class Layout(NamedTuple):
 @lru_cache(512)
 def layout_of(resource: Resource, version: str, wanted: Format) -> Layout:
     """Return the layout of a resource, of a version of our group, in a format."""
+    return page_layout(resource, version, wanted, None)
+
+
+def page_layout(resource: Resource, version: str, wanted: Format, meta: ListMeta | None) -> Layout:
+    """Return the layout of one page; as every page but the last has metadata of its own, it is not remembered."""
     if wanted.media_type == PROTOBUF:
-        return _protobuf(resource, version, wanted)
+        return _protobuf(resource, version, wanted, meta)
     shape = shape_of(resource, version, wanted)
+    if meta is not None:
+        shape = shape._replace(document=shape.document | {"metadata": meta.document()})
     if wanted.media_type == YAML:
         return _yaml(shape)
     return _indented(shape) if wanted.pretty else _compact(shape)
@@ -115,7 +123,7 @@ def _yaml(shape: Shape) -> Layout:
     return Layout(b"application/yaml", one, pieces, head, b"", tail, empty, _DEAR_STEP)
 
 
-def _protobuf(resource: Resource, version: str, wanted: Format) -> Layout:
+def _protobuf(resource: Resource, version: str, wanted: Format, page: ListMeta | None) -> Layout:
     if wanted.kind:
         api_version, kind, list_kind = f"{META_GROUP}/{wanted.version}", PARTIAL, PARTIAL_LIST
         piece, pieces = protobuf_rows.encoded_metadata, _partial_pieces
@@ -124,7 +132,8 @@ def _protobuf(resource: Resource, version: str, wanted: Format) -> Layout:
         piece, pieces = protobuf_rows.encoded_row, protobuf_rows.encoded
     object_head = wire.envelope_head(api_version, kind)
     list_head = wire.envelope_head(api_version, list_kind) + wire.RAW_TAG
-    meta, tail = wire.EMPTY_LIST_META, wire.ENVELOPE_TAIL
+    meta = wire.EMPTY_LIST_META if page is None else wire.list_meta(page.continue_token, page.remaining)
+    tail = wire.ENVELOPE_TAIL
 
     def head(size: int) -> bytes:
         return list_head + wire.varint(len(meta) + size) + meta
