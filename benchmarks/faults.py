@@ -237,7 +237,7 @@ def _table(healthy: dict[str, Any], ill: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-async def _compare(options: argparse.Namespace) -> dict[str, Any]:
+async def _compare(options: argparse.Namespace, commit: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="metrics-api-faults-") as directory:
         async with _cluster(options, directory) as cluster:
             runs = [(await _measure(name, cluster, directory, options)).summary() for name in ("well", "ill")]
@@ -248,7 +248,7 @@ async def _compare(options: argparse.Namespace) -> dict[str, Any]:
         "resolution": options.resolution,
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "commit": _commit(),
+        "commit": commit,
         "runs": runs,
     }
 
@@ -264,7 +264,7 @@ def main() -> None:
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))  # inherited by both processes
-    result = asyncio.run(_compare(options))
+    result = asyncio.run(_compare(options, _commit()))
     print(json.dumps(result))
     print(f"\n{options.nodes} nodes x {options.pods} pods, {options.seconds:g} s each; commit {result['commit']}")
     print(_table(*result["runs"]))
