@@ -60,10 +60,7 @@ class TrustLookup:
         try:
             self._renew()
         except (OSError, ValueError) as error:
-            raise StartupError(
-                f"{error}. Check --client-ca-file and --requestheader-client-ca-file: each must be a PEM bundle of "
-                "certificate authorities that this program may read"
-            ) from error
+            raise StartupError(f"{error}. It must be a PEM bundle of authorities that this program may read") from error
 
     def upsert(self, item: ConfigMapInfo) -> None:
         """Take the ConfigMap as it is now; what cannot be applied yet is tried again by ``refresh``."""
@@ -110,9 +107,11 @@ class TrustLookup:
 
     def _gather(self) -> Trust:
         flags, data = self._flags, self._data
-        client_ca = _read(flags.client_ca_file) if flags.client_ca_file else data.get("client-ca-file", "").encode()
+        client_ca = data.get("client-ca-file", "").encode()
+        if flags.client_ca_file:
+            client_ca = _read("--client-ca-file", flags.client_ca_file)
         if flags.proxy_ca_file:
-            return Trust(client_ca, _read(flags.proxy_ca_file), flags.rules)
+            return Trust(client_ca, _read("--requestheader-client-ca-file", flags.proxy_ca_file), flags.rules)
         proxy_ca = data.get("requestheader-client-ca-file", "").encode()
         return Trust(client_ca, proxy_ca, _rules(data)) if proxy_ca else Trust(client_ca)
 
@@ -143,11 +142,17 @@ def _names(data: Mapping[str, str], key: str) -> tuple[str, ...]:
         raise ValueError(f"{NAME}: {key} is no JSON list of strings: {error}") from error
 
 
-def _read(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        pem = file.read(_LARGEST_FILE + 1)
-    if len(pem) > _LARGEST_FILE:
-        raise ValueError(f"{path} is larger than {_LARGEST_FILE} bytes")
+def _read(flag: str, path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            pem = file.read(_LARGEST_FILE + 1)
+        if len(pem) > _LARGEST_FILE:
+            raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
+        authorities(pem)
+    except OSError as error:
+        raise ValueError(f"{flag}: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{flag}: {path} is not usable: {error}") from error
     return pem
 
 

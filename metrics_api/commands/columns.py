@@ -1,10 +1,9 @@
-"""Text in columns, as ``kubectl top`` prints it: numbers rounded as there, cells padded as Go's tabwriter does."""
+"""Text in columns, as ``kubectl top`` prints it: numbers rounded as there, cells three apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_LEAST_WIDTH = 10
 _PADDING = 3
 UNKNOWN = "<unknown>"
 
@@ -14,7 +13,7 @@ def columns(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
     table = [*([header] if header is not None else []), *rows]
     if not table:
         return ""
-    widths = [max(max(len(row[i]) for row in table) + _PADDING, _LEAST_WIDTH) for i in range(len(table[0]))]
+    widths = [max(len(row[i]) for row in table) + _PADDING for i in range(len(table[0]))]
     return "\n".join(
         "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
     )

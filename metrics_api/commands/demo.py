@@ -14,7 +14,7 @@ from pathlib import Path
 
 from metrics_api import logs
 from metrics_api.commands.demo_server import DemoServer, server_arguments
-from metrics_api.commands.top import node_table, open_reader, pod_table
+from metrics_api.commands.top import node_table, open_reader, parse_interval, pod_table
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows
 from metrics_api.errors import KubeError, StartupError
 from metrics_api.localcluster.cluster import LocalCluster
@@ -34,8 +34,16 @@ def run(arguments: Sequence[str]) -> int:
     """
     import uvloop
 
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     return uvloop.run(_until_interrupted(options))
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.once + options.keep + options.no_server > 1:
+        parser.error("--once, --keep and --no-server exclude each other")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,14 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="print once, when everything has metrics, and exit")
     parser.add_argument("--keep", action="store_true", help="print nothing more once it runs: leave it to other tools")
     parser.add_argument("--no-server", action="store_true", help="start the cluster alone, for any extension server")
-    parser.add_argument("--interval", type=float, default=5.0, help="seconds between two prints (default: 5)")
+    parser.add_argument("--interval", type=parse_interval, default=5.0, help="seconds between two prints (default: 5)")
     return parser
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
     if not 1 <= number <= 5000:
-        raise argparse.ArgumentTypeError("must lie between 1 and 5000")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number between 1 and 5000")
     return number
 
 
@@ -89,7 +100,8 @@ async def _demo(options: argparse.Namespace) -> int:
                 cluster.register_extension(server.port)
                 await _wait_until_available(cluster, server)
                 await _wait_for_rows(kube, options, server)
-                _say(f"\nFor kubectl in another terminal:\n\n    export KUBECONFIG={kubeconfig}\n")
+                if not options.once:
+                    _say(f"\nFor kubectl in another terminal:\n\n    export KUBECONFIG={kubeconfig}\n")
                 if options.keep:
                     await server.ended()
                 await _show(kube, options, str(kubeconfig))
@@ -156,7 +168,7 @@ async def _show(kube: KubeReader, options: argparse.Namespace, kubeconfig: str) 
             print(tables, flush=True)
             return
         print(f"{_CLEAR if sys.stdout.isatty() else ''}{tables}\n\n{again}", flush=True)
-        await asyncio.sleep(max(options.interval, 1.0))
+        await asyncio.sleep(options.interval)
 
 
 async def _read(kube: KubeReader) -> tuple[list[NodeRow], list[PodRow]]:
@@ -172,11 +184,17 @@ def _how_to_attach(kubeconfig: Path, server: DemoServer) -> str:
     return (
         f"\n    export KUBECONFIG={kubeconfig}\n\n"
         "Point any extension server at it, for example:\n\n"
-        f"    metrics-api serve \\\n        {arguments}\n\n"
+        f"    {_this_program()} serve \\\n        {arguments}\n\n"
         f"and hand it the API group once it listens on 127.0.0.1:{server.port}:\n\n"
         f"    kubectl apply -f {server.manifest}\n\n"
         "Ctrl-C stops everything."
     )
+
+
+def _this_program() -> str:
+    """Return how this program was called, so that it can be called again from anywhere."""
+    called = Path(sys.argv[0])
+    return str(called.absolute()) if called.name == "metrics-api" else f"{sys.executable} -m metrics_api"
 
 
 def _say(text: str) -> None:

@@ -15,12 +15,13 @@ from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, p
 from metrics_api.errors import KubeError
 
 _CLEAR = "\x1b[H\x1b[2J"
+_DEFAULT_NAMESPACE = "default"
 _DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parse(arguments)
     try:
         return asyncio.run(_top(options))
     except KubeError as error:
@@ -28,18 +29,43 @@ def run(arguments: Sequence[str]) -> int:
         return 1
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options; a name may stand anywhere, as kubectl takes it. What makes no sense ends the program."""
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
+    of_nodes = options.kind.startswith("no")
+    if options.name and options.selector:
+        parser.error("only one of a name and --selector can be given")
+    if options.name and options.all_namespaces:
+        parser.error("a pod is named within a namespace: give --namespace instead of --all-namespaces")
+    if of_nodes and (options.containers or options.all_namespaces or options.namespace != _DEFAULT_NAMESPACE):
+        parser.error("--containers, --all-namespaces and --namespace are for pods")
+    return options
+
+
+def parse_interval(text: str) -> float:
+    """Return the seconds between two prints; for argparse."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 1 and 3600")
+    return seconds
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="metrics-api top", description="Show the resource usage of nodes or pods.")
     parser.add_argument("kind", choices=("nodes", "node", "no", "pods", "pod", "po"), metavar="nodes|pods")
     parser.add_argument("name", nargs="?", default="", help="one node or pod; all when left out")
-    parser.add_argument("-n", "--namespace", default="default", help="the pods' namespace (default: default)")
+    parser.add_argument("-n", "--namespace", default=_DEFAULT_NAMESPACE, help="the pods' namespace (default: default)")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="pods of all namespaces")
     parser.add_argument("-l", "--selector", default="", help="only objects whose labels match, such as app=web")
     parser.add_argument("--containers", action="store_true", help="one row a container")
     parser.add_argument("--sort-by", choices=("cpu", "memory"), help="the busiest first")
     parser.add_argument("--no-headers", action="store_true", help="print no header line")
     parser.add_argument("-w", "--watch", action="store_true", help="print again and again until interrupted")
-    parser.add_argument("--interval", type=float, default=5.0, help="seconds between two prints with --watch")
+    parser.add_argument("--interval", type=parse_interval, default=5.0, help="seconds between two prints with --watch")
     parser.add_argument("--kubeconfig", default="", help="default: $KUBECONFIG, then ~/.kube/config, then in-cluster")
     return parser
 
@@ -52,7 +78,7 @@ async def _top(options: argparse.Namespace) -> int:
                 print(text)
                 return 0
             print(f"{_CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
-            await asyncio.sleep(max(options.interval, 1.0))
+            await asyncio.sleep(options.interval)
 
 
 def find_kubeconfig(given: str) -> str:

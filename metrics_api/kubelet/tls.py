@@ -132,7 +132,10 @@ def _load_client_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -
 
 def _file_fault(options: TlsOptions, error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        return str(error)
+        return (
+            f"cannot read {error.filename}: {error.strerror}; check --kubelet-certificate-authority, "
+            "--kubelet-client-certificate and --kubelet-client-key"
+        )
     files = (options.ca_file, options.client_certificate_file, options.client_key_file)
     named = ", ".join(file for file in files if file is not None) or "the data given"
     return f"{named}: not usable PEM, or certificate and key do not belong together ({error})"

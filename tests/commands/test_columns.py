@@ -3,7 +3,7 @@ import pytest
 from metrics_api.commands.columns import columns, mebibytes, millicores, percent
 
 
-def test_cells_are_padded_to_the_widest_and_at_least_ten() -> None:
+def test_cells_are_padded_to_three_beyond_the_widest() -> None:
     text = columns(("NAME", "CPU(cores)"), [("a-rather-long-name", "1m"), ("b", "200m")])
 
     assert text.splitlines() == [

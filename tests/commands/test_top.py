@@ -59,23 +59,23 @@ def kube() -> FakeKube:
 
 
 async def printed(kube: FakeKube, *arguments: str) -> list[str]:
-    return (await top.render(kube, top._parser().parse_args(arguments))).splitlines()
+    return (await top.render(kube, top.parse(arguments))).splitlines()
 
 
 async def test_nodes_are_listed_with_shares_of_what_is_allocatable_and_the_unmeasured_last(kube: FakeKube) -> None:
     assert await printed(kube, "nodes") == [
-        "NAME      CPU(cores)   CPU(%)      MEMORY(bytes)   MEMORY(%)",
-        "n1        1000m        50%         512Mi           12%",
-        "n2        500m         25%         1024Mi          25%",
-        "n3        <unknown>    <unknown>   <unknown>       <unknown>",
+        "NAME   CPU(cores)   CPU(%)      MEMORY(bytes)   MEMORY(%)",
+        "n1     1000m        50%         512Mi           12%",
+        "n2     500m         25%         1024Mi          25%",
+        "n3     <unknown>    <unknown>   <unknown>       <unknown>",
     ]
 
 
 async def test_pods_of_a_namespace_are_listed_by_name_with_their_containers_summed(kube: FakeKube) -> None:
     assert await printed(kube, "pods", "-n", "web") == [
-        "NAME      CPU(cores)   MEMORY(bytes)",
-        "a         2000m        1024Mi",
-        "b         3m           4Mi",
+        "NAME   CPU(cores)   MEMORY(bytes)",
+        "a      2000m        1024Mi",
+        "b      3m           4Mi",
     ]
 
 
@@ -102,6 +102,38 @@ async def test_the_busiest_come_first_when_sorted(kube: FakeKube, key: str, firs
 
     assert lines[0].split()[0] == first
     assert lines[-1].split()[0] == "n3"
+
+
+async def test_containers_are_sorted_within_their_pod_too(kube: FakeKube) -> None:
+    lines = await printed(kube, "pods", "-n", "web", "--containers", "--sort-by", "memory", "--no-headers")
+
+    assert [line.split()[:2] for line in lines] == [["a", "main"], ["b", "main"], ["b", "proxy"]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pod", "a", "-l", "app=x"],
+        ["pod", "a", "-A"],
+        ["nodes", "--containers"],
+        ["nodes", "-A"],
+        ["nodes", "-n", "web"],
+        ["nodes", "-w", "--interval", "0"],
+        ["nodes", "-w", "--interval", "nan"],
+        ["nodes", "-w", "--interval", "x"],
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        top.parse(arguments)
+
+    assert end.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_a_name_may_stand_after_options() -> None:
+    assert top.parse(["pod", "-n", "web", "a"]).name == "a"
 
 
 async def test_a_selector_is_left_to_the_api(kube: FakeKube) -> None:
