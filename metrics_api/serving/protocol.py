@@ -44,6 +44,8 @@ class ServingProtocol(HttpToolsProtocol):
     _request_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _in_head = True
+    _is_incomplete = False
+    """Whether a request has begun of which something is still to come."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -79,12 +81,14 @@ class ServingProtocol(HttpToolsProtocol):
                 self._refuse(b"431 Request Header Fields Too Large")
                 return
         super().data_received(data)
-        if self._in_head and self._request_timer is None and self._head_bytes:
+        if self._is_incomplete and self._request_timer is None:
             self._await_request()
+        if self._in_head and not self._head_bytes:
+            self._head_bytes = len(data)  # a head that began within this piece: at most all of it
 
     def on_message_begin(self) -> None:
         """Begin to count a request's head."""
-        self._in_head = True
+        self._in_head = self._is_incomplete = True
         self._body_bytes = 0
         super().on_message_begin()
 
@@ -154,7 +158,7 @@ class ServingProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _request_arrived(self) -> None:
-        self._in_head = False
+        self._in_head = self._is_incomplete = False
         self._head_bytes = 0
         if self._request_timer is not None:
             self._request_timer.cancel()

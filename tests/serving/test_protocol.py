@@ -27,6 +27,24 @@ async def test_a_request_that_does_not_arrive_in_time_ends_the_connection(tmp_pa
         assert await client.ended()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [b"G", b"GET / HTTP/1.1\r\nx: " + b"a" * 30_000, POST + b"content-length: 5\r\n\r\n"],
+    ids=["half a line", "half a head", "no body"],
+)
+@pytest.mark.parametrize("in_one_piece", [True, False], ids=["with the request before", "after its answer"])
+async def test_a_later_request_that_does_not_arrive_in_time_ends_the_connection_too(
+    tmp_path: Path, sent: bytes, in_one_piece: bool
+) -> None:
+    async with serving(tmp_path, Replies(), SHORT) as server, connected(server.port) as client:
+        if in_one_piece:
+            await client.ask(GET + sent)
+        else:
+            await client.ask()
+            client.writer.write(sent)
+        assert await client.ended()
+
+
 async def test_dripping_a_body_after_the_answer_does_not_keep_a_connection(tmp_path: Path) -> None:
     async with serving(tmp_path, Replies(), Limits(request=0.2)) as server, connected(server.port) as client:
         status, _, _ = await client.ask(POST + b"content-length: 100\r\n\r\n1")
