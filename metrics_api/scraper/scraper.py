@@ -22,6 +22,8 @@ from metrics_api.scraper.node_state import NodeState, Situation, situation
 from metrics_api.scraper.schedule import APPEARANCE_JITTER, MOST_EAGER, QUICK_FAILURE, until_next_phase, until_retry
 
 _log = logging.getLogger(__name__)
+_FIRST_SLOTS = 32
+_FIRST_SECONDS = 5.0
 
 
 class KubeletClient(Protocol):
@@ -72,7 +74,8 @@ class Scraper:
         period: Seconds between two scrapes of a node (``--metric-resolution``).
         timeout: Seconds every scrape is given, all included (``--kubelet-request-timeout``); a node that is known to
             be slow gets up to two periods.
-        slots: How many nodes are asked at the same time.
+        slots: How many nodes are asked at the same time; for the first seconds fewer, so that a burst of handshakes and
+            answers leaves the event loop its turns on a machine with little CPU.
         rng: Source of jitter.
         observer: Is told how long scrapes took.
     """
@@ -94,7 +97,9 @@ class Scraper:
         self._clock = clock
         self._period = period
         self._timeout = timeout
-        self._slots = asyncio.Semaphore(slots)
+        first_slots = min(slots, _FIRST_SLOTS)
+        self._slots = asyncio.Semaphore(first_slots)
+        self._held_back = slots - first_slots
         self._suspect_slots = asyncio.Semaphore(max(slots // 4, 1))
         self._slow_suspect_slots = asyncio.Semaphore(max(slots // 8, 1))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
@@ -148,6 +153,8 @@ class Scraper:
         """Scrape until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._running = group
+            if self._held_back:
+                group.create_task(self._open_all_slots())
             for state in self._states.values():
                 self._start(state, 0)
             await asyncio.Event().wait()
@@ -168,6 +175,11 @@ class Scraper:
         """Return up to a second, so that a node whose object changes all the time is not asked all the time."""
         since = MOST_EAGER if state.asked_at is None else self._clock.monotonic() - state.asked_at
         return max(self._rng.random(), MOST_EAGER - since)
+
+    async def _open_all_slots(self) -> None:
+        await self._clock.sleep(_FIRST_SECONDS)
+        for _ in range(self._held_back):
+            self._slots.release()
 
     def _appearance_delay(self) -> float:
         return APPEARANCE_JITTER * self._rng.random() if self._first_list_done else 0

@@ -157,6 +157,20 @@ async def test_no_more_nodes_are_asked_at_once_than_there_are_slots() -> None:
     assert bench.kubelets.most_in_flight == 8
 
 
+async def test_the_first_seconds_have_fewer_slots() -> None:
+    bench = Bench(slots=128)
+    for number in range(200):
+        bench.kubelets.hanging[f"n{number}"] = asyncio.Event()
+        bench.scraper.set_node(node(f"n{number}"))
+
+    async with bench.running():
+        await settle(300)
+        assert bench.kubelets.in_flight == 32
+        await bench.clock.advance(5)
+        await settle(300)
+        assert bench.kubelets.in_flight == 128
+
+
 async def test_failing_nodes_hold_at_most_a_quarter_of_the_slots() -> None:
     bench = Bench(slots=8)
     for number in range(20):
