@@ -35,13 +35,6 @@ def user_from_headers(headers: Headers, rules: FrontProxyRules) -> User | None:
     return User(user_name, _first(values, rules.uid_headers), groups, _extra(values, rules.extra_prefixes))
 
 
-def strip(headers: Headers, rules: FrontProxyRules) -> list[tuple[bytes, bytes]]:
-    """Return the headers without any that could be read as an identity."""
-    exact = {name.encode("latin-1") for name in (*rules.username_headers, *rules.group_headers, *rules.uid_headers)}
-    prefixes = tuple(prefix.encode("latin-1") for prefix in rules.extra_prefixes)
-    return [(name, value) for name, value in headers if name not in exact and not name.startswith(prefixes)]
-
-
 def _first(values: dict[str, list[str]], names: Iterable[str]) -> str:
     for name in names:
         # Go reads the first line of a header; an empty one counts as absent, later lines do not help it.

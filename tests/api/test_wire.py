@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,54 +10,21 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from metrics_api.api.app import MetricsAPI
 from metrics_api.pki import Authority
+from tests.api.tls_server import serving
 from tests.api.views import DATA, V1, V1BETA1, FakeView, make_api, make_row
-
-
-class _Server(uvicorn.Server):
-    """Says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
 
 
 @asynccontextmanager
 async def _serving(api: MetricsAPI, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     authority = Authority.create("test-ca")
     pair = authority.issue("localhost", dns_names=["localhost"], server=True)
-    (folder / "tls.crt").write_bytes(pair.certificate)
-    (folder / "tls.key").write_bytes(pair.key)
-    config = uvicorn.Config(
-        api,
-        http="httptools",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ssl_certfile=str(folder / "tls.crt"),
-        ssl_keyfile=str(folder / "tls.key"),
-    )
-    server = _Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        running = asyncio.create_task(server.serve([listener]))
-        try:
-            await server.up.wait()
-            trust = ssl.create_default_context(cadata=authority.certificate.decode())
-            async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=trust, trust_env=False) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            await running
+    async with serving(api, pair, folder) as port:
+        trust = ssl.create_default_context(cadata=authority.certificate.decode())
+        async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=trust, trust_env=False) as client:
+            yield client
 
 
 @pytest.fixture
