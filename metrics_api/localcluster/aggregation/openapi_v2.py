@@ -107,13 +107,8 @@ class OpenAPIV2Controller:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        end = self._registry.on_change(self._changed)
-        try:
-            for service in self._registry:
-                self._changed(service.name)
+        with self._registry.following(self._changed):
             await self._queue.run()
-        finally:
-            end()
 
     async def idle(self) -> None:
         """Return once every poll that is due is done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from metrics_api.localcluster.aggregation.apiservice import APIService, parse_api_service
 from metrics_api.localcluster.aggregation.seams import ObjectSource
@@ -50,6 +51,17 @@ class Registry:
         """Call ``listener`` with the name of each APIService that is added, changed or removed; return what ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    @contextmanager
+    def following(self, listener: Callable[[str], None]) -> Iterator[None]:
+        """Inside, call ``listener`` as ``on_change`` does; at first with the name of each APIService that there is."""
+        end = self.on_change(listener)
+        try:
+            for service in self:
+                listener(service.name)
+            yield
+        finally:
+            end()
 
     def _changed(self, change: Change) -> None:
         name = change.stored.name
