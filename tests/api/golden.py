@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from metrics_api.api.resources import MetricsView
 from tests.api.protobuf import decode_object
 from tests.api.views import V1, V1BETA1, FakeView, captured_row, connect, make_api, make_row
 
@@ -26,14 +27,14 @@ def _meta(media_type: str, kind: str, version: str = "v1") -> str:
     return f"{media_type};as={kind};v={version};g=meta.k8s.io"
 
 
-_OBJECT = (
+OBJECT = (
     *_PLAIN,
     _meta(_JSON, "Table"),
     _meta(_JSON, "PartialObjectMetadata"),
     _meta(_YAML, "PartialObjectMetadata"),
     _meta(_PB, "PartialObjectMetadata", "v1beta1"),
 )
-_LIST = (
+LIST = (
     *_PLAIN,
     _meta(_JSON, "Table"),
     _meta(_JSON, "Table", "v1beta1"),
@@ -46,11 +47,11 @@ _LIST = (
 _TABLE = (_meta(_JSON, "Table"), _meta(_YAML, "Table"))
 
 CASES: Mapping[str, tuple[str, Sequence[str]]] = {
-    "node": (f"{V1BETA1}/nodes/n1", _OBJECT),
-    "nodes": (f"{V1}/nodes", _LIST),
-    "nodes-selected-none": (f"{V1}/nodes?labelSelector=no", _LIST),
-    "pod": (f"{V1BETA1}/namespaces/default/pods/web-1", _OBJECT),
-    "pods": (f"{V1BETA1}/pods", _LIST),
+    "node": (f"{V1BETA1}/nodes/n1", OBJECT),
+    "nodes": (f"{V1}/nodes", LIST),
+    "nodes-selected-none": (f"{V1}/nodes?labelSelector=no", LIST),
+    "pod": (f"{V1BETA1}/namespaces/default/pods/web-1", OBJECT),
+    "pods": (f"{V1BETA1}/pods", LIST),
     "pods-table-with-objects": (f"{V1}/namespaces/default/pods?includeObject=Object", _TABLE),
     "pods-table-without-objects": (f"{V1}/namespaces/default/pods?includeObject=None", _TABLE),
     "error-not-found": (f"{V1}/nodes/nope", (*_PLAIN, _meta(_JSON, "Table"), "text/html")),
@@ -72,9 +73,9 @@ def _view() -> FakeView:
     return FakeView([captured_row("node.json"), make_row("", "n2", {"zone": "b"}, cpu="1500m", memory="1Gi")], pods)
 
 
-async def render(path: str, accepts: Sequence[str]) -> str:
-    """Return the answers to a path, one after the other."""
-    async with connect(make_api(_view())) as client:
+async def render(path: str, accepts: Sequence[str], view: MetricsView | None = None) -> str:
+    """Return the answers to a path, one after the other, by default over a small view of captured objects."""
+    async with connect(make_api(view or _view())) as client:
         answers = [_show(accept, await client.get(path, headers={"accept": accept})) for accept in accepts]
     return f"GET {path}\n" + "".join(answers)
 
