@@ -10,7 +10,7 @@ are hundreds of thousands of them.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -152,19 +152,74 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     containers: tuple[ContainerUsage, ...]
 
 
+class CompactUsage(Protocol):
+    """Usage in the form in which it is kept: spelled out when somebody asks for it."""
+
+    @property
+    def time(self) -> float:
+        """End of the window."""
+        ...
+
+    def usage(self) -> Usage:
+        """Return it spelled out."""
+        ...
+
+    def item(self, row: Row, former: bytes | None) -> bytes:
+        """Return the item of a row that serves this; a former item of that row spares some work."""
+        ...
+
+
+READ_AGAIN = 8
+"""So many changes after it was read, an object is still encoded before it is asked for: two minutes at 15 s."""
+
+
 class Row(msgspec.Struct, gc=False):
     """One served object: a NodeMetrics (empty namespace) or a PodMetrics."""
 
     namespace: str
     name: str
     labels: dict[str, str]
-    usage: Usage
+    kept: Usage | CompactUsage
+    """Its usage in either form; who reads it asks for ``usage``."""
     created: float
-    """``metadata.creationTimestamp``: when this object was encoded."""
-    item: bytes
-    """The object as an item of a list: compact JSON without ``kind`` and ``apiVersion``, alike in every API version."""
+    """``metadata.creationTimestamp``: when this object was last changed."""
+    encoded: bytes | None
+    """``item``, when it has been made: always, where ``kept`` cannot make it."""
     protobuf: bytes | None = None
-    """The same as an element of a list in protobuf. Made when first asked for; whoever sets ``item`` clears it."""
+    """The same as an element of a list in protobuf. Made when first asked for; whoever changes ``kept`` clears it."""
+    eager: int = 0
+    """At how many more changes the item is made without being asked for: it was read not long ago."""
+
+    @property
+    def usage(self) -> Usage:
+        """What is served of it."""
+        kept = self.kept
+        return kept if isinstance(kept, Usage) else kept.usage()
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        self.kept = usage
+
+    @property
+    def item(self) -> bytes:
+        """The object as an item of a list: compact JSON without ``kind`` and ``apiVersion``, alike in every version."""
+        self.eager = READ_AGAIN
+        item = self.encoded
+        if item is None:
+            kept = self.kept
+            if isinstance(kept, Usage):
+                raise ValueError(f"the row of {self.namespace}/{self.name} was given no item")
+            item = self.encoded = kept.item(self, None)
+        return item
+
+    @item.setter
+    def item(self, item: bytes) -> None:
+        self.encoded = item
+
+    @property
+    def time(self) -> float:
+        """The end of the window of its usage."""
+        return self.kept.time
 
 
 class ConfigMapInfo(msgspec.Struct, frozen=True, gc=False):

@@ -81,7 +81,13 @@ def _join(head: bytes, created: float, usage: Usage, tail: str) -> bytes:
     after = place + _CREATED_LENGTH
     end = head.index(_TIMESTAMP, after) + len(_TIMESTAMP)
     text = f'{_time(usage.time)}","window":"{_window(usage.window)}",{tail}'
-    return b"".join((head[:place], format_rfc3339(created).encode(), head[after:end], text.encode()))
+    return b"".join((head[:place], _created(created), head[after:end], text.encode()))
+
+
+@lru_cache(maxsize=64)
+def _created(seconds: float) -> bytes:
+    """Return a creation time; all objects of one scrape have the same."""
+    return format_rfc3339(seconds).encode()
 
 
 def _quantities(cpu: int, memory: int) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from metrics_api.model import ContainerUsage, PodInfo, Row, Sample, Usage
 from metrics_api.store.history import NO_HISTORY, History, Lack, pack, unpack
+from metrics_api.store.steady import Shape, shape_of
 from metrics_api.store.usage import Span, Terms, advance, lacking
 
 _MOST_LISTS = 10_000
@@ -48,6 +49,8 @@ class Pod(PodHistory, kw_only=True, gc=False):
 
     info: PodInfo
     row: Row | None = None
+    shape: Shape | None = None
+    """What it shares with its like when all its containers are served; ``None`` also when that is not known."""
     row_expiry: float = 0.0
     """Added to the row's time, it gives the monotonic moment after which the row is too old."""
 
@@ -56,6 +59,15 @@ class Pod(PodHistory, kw_only=True, gc=False):
         """Namespace, name and labels."""
         info = self.info
         return info.namespace, info.name, info.labels
+
+    def learn_shape(self) -> None:
+        """Work the shape out, after containers have come or gone or ``info`` has changed."""
+        self.shape = shape_of(self.names, self.info.required, self.info.finished)
+
+    def forget(self) -> None:
+        """Drop the histories, and the shape with them."""
+        super().forget()
+        self.shape = None
 
 
 class NamePool:

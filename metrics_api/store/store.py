@@ -18,9 +18,10 @@ from metrics_api.store.history import Lack, unpack
 from metrics_api.store.lacks import NodeLack, PodLack, pod_lack
 from metrics_api.store.nodes import GAP_SLACK, Node, node_terms, node_usage, span_of, terms_of
 from metrics_api.store.pods import NamePool, Pod, PodHistory, is_former_life, observe, whole_usage
+from metrics_api.store.steady import Ordinary, SteadyUsage, follow, ordinary
 from metrics_api.store.tally import Tally
 from metrics_api.store.usage import Terms, advance
-from metrics_api.store.view import View, due
+from metrics_api.store.view import View, due, replace
 
 _DROPS = {Lack.STALE: "stale", Lack.FUTURE: "future", Lack.CPU_BOUND: "cpu_bound", Lack.MEMORY_BOUND: "memory_bound"}
 
@@ -74,7 +75,7 @@ class Store:
             return
         if state is not None and (state.info.uid, state.info.node_name) == (pod.uid, pod.node_name):
             self._unbind(state)
-            state.info = pod
+            state.info, state.shape = pod, None
             self._pods.relabel(state, created=self._clock.now())
         else:
             self.remove_pod(pod.key)
@@ -125,12 +126,13 @@ class Store:
         terms = terms_of(state, samples, monotonic=monotonic, period=self._resolution, max_age=self._max_age)
         if samples.node is not None:
             self._record_node(state, samples.node, node_terms(state, terms), now)
-        bound = self._bound.get(node.name, {})
+        bound, usual = self._bound.get(node.name, {}), ordinary(terms)
         strangers: dict[str | PodKey, PodHistory] = {}
         for sample in samples.pods:
             pod = bound.get(sample.uid) if sample.uid is not None else self._by_name(node.name, sample)
             if pod is not None:
-                self._record_pod(state, pod, sample, terms, now)
+                if usual is None or not self._follow_pod(state, pod, sample, usual, now):
+                    self._record_pod(state, pod, sample, terms, now)
             elif len(strangers) < state.most_strangers:
                 key = sample.uid if sample.uid is not None else PodKey(sample.namespace, sample.name)
                 stranger = strangers[key] = state.strangers.get(key) or PodHistory()
@@ -155,12 +157,30 @@ class Store:
         if usage is not None:
             self._serve_node(state, usage, now)
 
+    def _follow_pod(self, state: Node, pod: Pod, sample: PodSample, terms: Ordinary, now: float) -> bool:
+        """Take in what is ordinary of a pod that is served; tell whether it was."""
+        shape, row = pod.shape, pod.row
+        if shape is None or row is None:
+            return False
+        followed = follow(shape, pod.packed, sample.containers, terms)
+        if followed is None:
+            return False
+        packed, time = followed
+        if packed is not pod.packed:
+            pod.packed = packed
+            if time >= row.kept.time:
+                replace(pod, row, SteadyUsage(time, shape, packed), expiry=state.expiry, created=now)
+                if time + state.expiry < state.first_due:
+                    state.first_due = time + state.expiry
+        return True
+
     def _record_pod(self, state: Node, pod: Pod, sample: PodSample, terms: Terms, now: float) -> None:
         histories = observe(
             pod, sample.containers, terms, required=pod.info.required, pool=self._names, lacks=self._lacks
         )
         if histories is None:
             return
+        pod.learn_shape()
         usage = whole_usage(pod.info, pod.names, histories, terms.span)
         if usage is not None:
             self._serve_pod(state, pod, usage, now)
@@ -171,7 +191,11 @@ class Store:
             state.first_due = usage.time + state.expiry
 
     def _serve_pod(self, state: Node, pod: Pod, usage: Usage, now: float) -> None:
-        self._pods.serve(pod, usage, expiry=state.expiry, created=now)
+        if pod.shape is None or len(usage.containers) != len(pod.names):
+            self._pods.serve(pod, usage, expiry=state.expiry, created=now)
+        else:
+            steady = SteadyUsage(usage.time, pod.shape, pod.packed)
+            self._pods.serve(pod, steady, expiry=state.expiry, created=now)
         if usage.time + state.expiry < state.first_due:
             state.first_due = usage.time + state.expiry
 

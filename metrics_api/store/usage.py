@@ -23,8 +23,9 @@ _HEADROOM = 1.1
 _MEMORY_HEADROOM = 2
 _MOST_CORES = 4096.0  # where the node does not say how many it has
 _MOST_MEMORY = 1 << 50
-_COUNTER_END = 1 << 64
-_SHORT_DELTA = 5.0
+COUNTER_END = 1 << 64
+SHORT_DELTA = 5.0
+"""Seconds below which a delta is taken since the sample before, if there is one."""
 _LEAST_DELTA = 0.0005  # times have milliseconds at best
 _FRESH_AGE = 10.0
 
@@ -90,7 +91,7 @@ def advance(history: History, sample: Sample, terms: Terms) -> History:
     if not terms.counts:
         return _by_rate_alone(history, sample, terms)
     total = sample.cpu_total
-    if total is None or not 0 < total < _COUNTER_END:
+    if total is None or not 0 < total < COUNTER_END:
         return lacking(history, Lack.NO_CPU)
     last, start = history.time, sample.start_time
     if not last or history.stamped is not terms.stamped:
@@ -141,7 +142,7 @@ def _first(sample: Sample, total: int, terms: Terms) -> History:
 def _delta(history: History, sample: Sample, total: int, terms: Terms) -> History:
     """Take the counter's rise since the last sample, or since the one before when the last is too near."""
     elapsed, used, base_step = sample.time - history.time, total - history.total, history.step
-    if elapsed < _SHORT_DELTA and history.prev_time:
+    if elapsed < SHORT_DELTA and history.prev_time:
         elapsed, used, base_step = sample.time - history.prev_time, total - history.prev_total, history.prev_step
     step = terms.step if terms.step > base_step else base_step
     if used > terms.most_cpu * (elapsed + step):

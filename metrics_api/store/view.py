@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from metrics_api.model import Row, Usage
+from metrics_api.model import CompactUsage, Row, Usage
 from metrics_api.store.encode import encode_head
 
 
@@ -34,7 +34,18 @@ EntryT = TypeVar("EntryT", bound=Entry)
 def due(entry: Entry) -> float:
     """Return the monotonic moment after which an entry's row is too old; infinity when it has none."""
     row = entry.row
-    return math.inf if row is None else row.usage.time + entry.row_expiry
+    return math.inf if row is None else row.kept.time + entry.row_expiry
+
+
+def replace(entry: Entry, row: Row, kept: CompactUsage, *, expiry: float, created: float) -> None:
+    """Give an entry's row newer usage; its item is made now if it was read not long ago, else when it is asked for."""
+    row.kept, row.created, row.protobuf = kept, created, None
+    entry.row_expiry = expiry
+    if row.eager:
+        row.eager -= 1
+        row.encoded = kept.item(row, row.encoded)
+    else:
+        row.encoded = None
 
 
 class _Namespace(Generic[EntryT]):
@@ -114,7 +125,7 @@ class View(Generic[EntryT]):
         if not namespace.entries:
             del self._namespaces[place]
 
-    def serve(self, entry: EntryT, usage: Usage, *, expiry: float, created: float) -> None:
+    def serve(self, entry: EntryT, usage: Usage | CompactUsage, *, expiry: float, created: float) -> None:
         """Give an entry new usage; ignored when its row has later usage, for a served time never goes back.
 
         Args:
@@ -126,16 +137,16 @@ class View(Generic[EntryT]):
         row = entry.row
         if row is None:
             namespace, name, labels = entry.metadata
-            item = self._encode(encode_head(namespace, name, labels), created, usage)
-            entry.row = Row(namespace, name, labels, usage, created, item)
+            row = entry.row = Row(namespace, name, labels, usage, created, None)
             self.served += 1
             self._changed(namespace)
-        elif usage.time < row.usage.time:
+        elif usage.time < row.kept.time:
             return
+        if isinstance(usage, Usage):
+            entry.row_expiry, row.protobuf = expiry, None
+            self._encode_anew(row, usage, created, row.encoded)
         else:
-            row.usage, row.created, row.item = usage, created, self._encode(row.item, created, usage)
-            row.protobuf = None
-        entry.row_expiry = expiry
+            replace(entry, row, usage, expiry=expiry, created=created)
 
     def unserve(self, entry: EntryT) -> None:
         """Take an entry's row away, if it has one."""
@@ -147,11 +158,15 @@ class View(Generic[EntryT]):
     def relabel(self, entry: EntryT, *, created: float) -> None:
         """Encode an entry's row anew if its labels have changed."""
         row = entry.row
-        namespace, name, labels = entry.metadata
+        namespace, _, labels = entry.metadata
         if row is not None and row.labels != labels:
-            row.labels, row.created, row.protobuf = labels, created, None
-            row.item = self._encode(encode_head(namespace, name, labels), created, row.usage)
+            row.labels, row.protobuf = labels, None
+            self._encode_anew(row, row.usage, created, None)
             self._changed(namespace)
+
+    def _encode_anew(self, row: Row, usage: Usage, created: float, former: bytes | None) -> None:
+        head = former or encode_head(row.namespace, row.name, row.labels)
+        row.usage, row.created, row.item = usage, created, self._encode(head, created, usage)
 
     def _changed(self, namespace: str) -> None:
         self._namespaces[namespace].changed()
