@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.auth": (["--rounds", "25"], ["--rounds", "3", "--requests", "1000", "--users", "100"]),
     "benchmarks.decode": ([], ["--rounds", "5"]),
     "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
+    "benchmarks.scrape": ([], ["--quick"]),
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
 }

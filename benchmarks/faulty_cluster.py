@@ -1,4 +1,4 @@
-"""The stand-in cluster of ``benchmarks.faults`` as a process of its own, whose kubelets fall ill and recover when told.
+"""The stand-in cluster as a process of its own, whose kubelets fall ill and recover when told.
 
 Says how it can be reached on standard output, as one line of JSON; then reads commands: ``ill`` and ``well``, each
 answered with a line. Ends with its standard input.
@@ -37,6 +37,7 @@ async def _serve(options: argparse.Namespace) -> None:
         pods_per_node=options.pods,
         seed=options.seed,
         sampling="on_demand",
+        psi=options.psi,
         shared_certificates=True,
     ) as cluster:
         names = cluster.fleet.node_names
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--pods", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--directory", required=True)
+    parser.add_argument("--psi", action=argparse.BooleanOptionalAction, default=True, help="pressure in summaries")
     uvloop.run(_serve(parser.parse_args()))
 
 
