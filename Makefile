@@ -19,11 +19,12 @@ test: $(VENV)/.dev tools ## all tests that take less than five minutes together
 test-long: $(VENV)/.dev tools ## the tests that take more
 	$(PYTEST) -m long --timeout=900 || [ $$? -eq 5 ] # 5: none is marked long
 
-check: $(VENV)/.dev ## lint, formatting, types, layers
+check: $(VENV)/.dev ## lint, formatting, types, layers, and what hot paths may cost
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(PYTEST) -q tests/budget
 
 format: $(VENV)/.dev ## put the code into the project's form
 	$(BIN)/ruff check --fix
