@@ -7,7 +7,7 @@ the previous item; only ``creationTimestamp``, which always has 20 characters, a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from metrics_api.model import Usage
@@ -75,13 +75,39 @@ def encode_pod(head: bytes, created: float, usage: Usage) -> bytes:
     return _join(head, created, usage, f'"containers":[{",".join(parts)}]}}')
 
 
+def containers_template(names: Sequence[str]) -> str:
+    """Return what ``encode_filled`` fills in: the time, the window, and each container's quantities."""
+    parts = [f'{{"name":{_name(name).replace("%", "%%")},"usage":{{%s}}}}' for name in names]
+    return f'%s","window":"%s","containers":[{",".join(parts)}]}}'
+
+
+def encode_filled(
+    head: bytes, created: float, template: str, time: float, window: float, quantities: Sequence[tuple[int, int]]
+) -> bytes:
+    """Return the item that ``encode_pod`` makes of the same usage, in less time.
+
+    Args:
+        head: As for ``encode_pod``.
+        created: Unix seconds.
+        template: Of the pod's containers.
+        time: Of the usage.
+        window: Of the usage.
+        quantities: CPU and memory of each container.
+    """
+    texts = [_quantities(cpu, memory) for cpu, memory in quantities]
+    return _replace_tail(head, created, template % (_time(time), _window(window), *texts))
+
+
 def _join(head: bytes, created: float, usage: Usage, tail: str) -> bytes:
+    return _replace_tail(head, created, f'{_time(usage.time)}","window":"{_window(usage.window)}",{tail}')
+
+
+def _replace_tail(head: bytes, created: float, tail: str) -> bytes:
     # A quotation mark inside a name or label has a backslash before it, so neither mark can be met there.
     place = head.index(_CREATED) + len(_CREATED)
     after = place + _CREATED_LENGTH
     end = head.index(_TIMESTAMP, after) + len(_TIMESTAMP)
-    text = f'{_time(usage.time)}","window":"{_window(usage.window)}",{tail}'
-    return b"".join((head[:place], _created(created), head[after:end], text.encode()))
+    return b"".join((head[:place], _created(created), head[after:end], tail.encode()))
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from metrics_api.model import ContainerUsage, Row, Sample, Usage
-from metrics_api.store.encode import encode_head, encode_pod
+from metrics_api.store.encode import containers_template, encode_filled, encode_head
 from metrics_api.store.history import HISTORY_SIZE, ORDINARY, POINT_SIZE, last_points, packer_of, parts_at, usages
 from metrics_api.store.usage import COUNTER_END, SHORT_DELTA, Terms
 
@@ -33,6 +33,8 @@ class Shape(msgspec.Struct, frozen=True, gc=False):
     """Sorted."""
     pack: Callable[..., bytes]
     """Packs their histories from parts."""
+    template: str
+    """Of their items, for ``encode_filled``."""
 
 
 @lru_cache(maxsize=_SHAPES)
@@ -50,7 +52,7 @@ def shape_of(names: _Names, required: Sequence[str], finished: Sequence[str]) ->
     missing = len(required) - sum(name in required for name in names)
     if missing or not 0 < len(names) <= _MOST_CONTAINERS or any(name in finished for name in names):
         return None
-    return Shape(names, packer_of(len(names)))
+    return Shape(names, packer_of(len(names)), containers_template(names))
 
 
 class SteadyUsage(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +75,13 @@ class SteadyUsage(msgspec.Struct, frozen=True, gc=False):
 
     def item(self, row: Row, former: bytes | None) -> bytes:
         """Return the item of a row that serves this; a former item of that row spares making its head."""
-        return encode_pod(former or encode_head(row.namespace, row.name, row.labels), row.created, self.usage())
+        quantities, window_ms, time = [], 0, math.inf
+        for sampled, cpu, memory, window, _ in usages(self.packed):
+            quantities.append((cpu, memory))
+            if sampled < time:
+                time, window_ms = sampled, window
+        head = former or encode_head(row.namespace, row.name, row.labels)
+        return encode_filled(head, row.created, self.shape.template, time, window_ms / 1000, quantities)
 
 
 class Ordinary(NamedTuple):

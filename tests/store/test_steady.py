@@ -159,7 +159,7 @@ def _compare(
 def test_an_item_made_when_asked_for_is_the_one_that_is_made_of_the_usage(
     quantities: list[tuple[int, int]], labels: dict[str, str]
 ) -> None:
-    shape = shape_of(NAMES, NAMES, ())
+    shape = shape_of(("a%s<", "b"), (), ())
     assert shape is not None
     packed = pack([History(T, 1, 0.0, 0, cpu, memory, 15_000) for cpu, memory in quantities])
     steady = SteadyUsage(T, shape, packed)
