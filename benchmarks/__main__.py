@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.decode": ([], ["--rounds", "5"]),
     "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
     "benchmarks.scrape": ([], ["--quick"]),
+    "benchmarks.memory": ([], ["--quick"]),
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
 }

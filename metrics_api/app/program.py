@@ -21,6 +21,7 @@ from metrics_api.app.admission import Admission, asks_for_certificates
 from metrics_api.app.collection import Collection
 from metrics_api.app.connections import Connections
 from metrics_api.app.exporter import Exporter
+from metrics_api.app.heap import set_heap_aside
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.clock import Clock, SystemClock
@@ -101,7 +102,8 @@ class Program:
             raise _first(errors) from errors
 
     def _duties(self) -> Sequence[Coroutine[None, None, None]]:
-        return self._work(), self._expire(), self._follow_files(), self._lag.run()
+        aside = set_heap_aside(self._clock, self._has_synced, settling=2 * self._settings.metric_resolution)
+        return self._work(), self._expire(), self._follow_files(), self._lag.run(), aside
 
     def reload(self) -> None:
         """Read certificates, keys and authorities again that have changed."""
