@@ -1,7 +1,8 @@
 """An object's bytes as they stand in a list: compact JSON, in the field order and with the escapes of metrics-server.
 
-The head of an item (name, namespace, labels) changes with the labels only. It is made once and from then on cut out of
-the previous item; only ``creationTimestamp``, which always has 20 characters, and what follows the metadata are new.
+The head of an item (name, namespace, labels) changes with the labels only. It is made once and, as long as the object
+is read, cut out of the previous item from then on; only ``creationTimestamp``, which always has 20 characters, and what
+follows the metadata are new.
 """
 
 from __future__ import annotations

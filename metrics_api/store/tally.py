@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from metrics_api.store.nodes import Node
 from metrics_api.store.pods import Pod
+from metrics_api.store.steady import SteadyUsage
 from metrics_api.store.view import due
 
 _OLDEST = 600
@@ -37,7 +38,8 @@ class RowTally:
         self.expected += 1
         if entry.row is not None:
             self.served += 1
-            self.points += len(entry.row.usage.containers)
+            kept = entry.row.kept
+            self.points += len(kept.shape.names if isinstance(kept, SteadyUsage) else entry.row.usage.containers)
             self.stale += age > self._stale_age
             self._ages[min(max(int(age), 0), _OLDEST)] += 1
 

@@ -42,7 +42,7 @@ class Reads:
         step = -(-count // _MOST_LOOKED_AT)
         now = self._clock.now()
         for index in range(0, count, step or 1):
-            self.freshness.observe(max(now - rows[index].usage.time, 0.0), min(step, count - index))
+            self.freshness.observe(max(now - rows[index].time, 0.0), min(step, count - index))
 
     def passed(self, path: str, took: float) -> None:
         """Take note of an answer on another path."""

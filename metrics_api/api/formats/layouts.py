@@ -15,7 +15,7 @@ from metrics_api.api.formats.shapes import Shape, shape_of
 from metrics_api.api.group import GROUP, Resource
 from metrics_api.model import Row
 
-_CHEAP_STEP, _PROTOBUF_STEP, _DEAR_STEP = 1000, 100, 50
+_CHEAP_STEP, _PROTOBUF_STEP, _DEAR_STEP = 250, 100, 50
 
 
 class Layout(NamedTuple):
@@ -33,7 +33,7 @@ class Layout(NamedTuple):
     empty: bytes
     """The document of a list without rows."""
     step: int
-    """How many rows are made into pieces in well below a millisecond."""
+    """How many rows are made into pieces within a millisecond, also when none of them was read for a while."""
     sized_head: Callable[[int], bytes] | None = None
     """Instead of ``head`` where the format wants lengths first: takes the bytes of all pieces together."""
 

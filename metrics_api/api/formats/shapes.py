@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     one: Callable[[Row], bytes] | None
     """Returns the document of a row that stands alone, without a newline; ``None``: like a list that holds one."""
     is_cheap: bool = False
-    """Whether the pieces exist already."""
+    """Whether the pieces exist already, or will when they have been asked for once."""
 
 
 class _Object(msgspec.Struct):
