@@ -189,6 +189,8 @@ class Row(msgspec.Struct, gc=False):
     """The same as an element of a list in protobuf. Made when first asked for; whoever changes ``kept`` clears it."""
     eager: int = 0
     """At how many more changes the item is made without being asked for: it was read not long ago."""
+    version: int = 0
+    """``metadata.resourceVersion``: the number of its latest change; 0, and not served, unless changes are numbered."""
 
     @property
     def usage(self) -> Usage:
@@ -220,6 +222,16 @@ class Row(msgspec.Struct, gc=False):
     def time(self) -> float:
         """The end of the window of its usage."""
         return self.kept.time
+
+
+class Change(NamedTuple):
+    """What became of one row."""
+
+    version: int
+    before: Row | None
+    """``None`` when the row has come. When its labels have changed, a copy with the old ones; otherwise ``after``."""
+    after: Row | None
+    """``None`` when the row has gone."""
 
 
 class ConfigMapInfo(msgspec.Struct, frozen=True, gc=False):

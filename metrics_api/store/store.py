@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from metrics_api.clock import Clock
 from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample, Row, Sample, Usage
+from metrics_api.store.changes import Changes
 from metrics_api.store.encode import encode_node, encode_pod
 from metrics_api.store.history import Lack, unpack
 from metrics_api.store.lacks import NodeLack, PodLack, pod_lack
@@ -21,7 +22,7 @@ from metrics_api.store.pods import NamePool, Pod, PodHistory, is_former_life, ob
 from metrics_api.store.steady import Ordinary, SteadyUsage, follow, ordinary
 from metrics_api.store.tally import Tally
 from metrics_api.store.usage import Terms, advance
-from metrics_api.store.view import View, due, replace
+from metrics_api.store.view import View, due
 
 _DROPS = {Lack.STALE: "stale", Lack.FUTURE: "future", Lack.CPU_BOUND: "cpu_bound", Lack.MEMORY_BOUND: "memory_bound"}
 
@@ -33,14 +34,15 @@ class Store:
         clock: Wall time for ``creationTimestamp``, monotonic time for ages.
         resolution: Seconds from scrape to scrape of one node.
         max_age: Seconds after which usage is no longer served, counted from the kubelet's sample.
+        changes: Is told of every change of a row; ``None`` when nobody may watch.
     """
 
-    def __init__(self, clock: Clock, *, resolution: float, max_age: float) -> None:
+    def __init__(self, clock: Clock, *, resolution: float, max_age: float, changes: Changes | None = None) -> None:
         self._clock = clock
         self._resolution = resolution
         self._max_age = max_age
-        self._nodes: View[Node] = View(encode_node)
-        self._pods: View[Pod] = View(encode_pod)
+        self._nodes: View[Node] = View(encode_node, changes)
+        self._pods: View[Pod] = View(encode_pod, changes)
         self._bound: dict[str, dict[str, Pod]] = {}  # node name -> uid, static ones too -> pod
         self._names = NamePool()
         self._lacks: Counter[int] = Counter()
@@ -169,7 +171,7 @@ class Store:
         if packed is not pod.packed:
             pod.packed = packed
             if time >= row.kept.time:
-                replace(pod, row, SteadyUsage(time, shape, packed), expiry=state.expiry, created=now)
+                self._pods.replace(pod, row, SteadyUsage(time, shape, packed), expiry=state.expiry, created=now)
                 if time + state.expiry < state.first_due:
                     state.first_due = time + state.expiry
         return True
@@ -295,6 +297,10 @@ class Store:
         The very same object until one comes, goes, or changes its labels. Not to be changed by the caller.
         """
         return self._pods.rows(namespace)
+
+    def rows(self, scope: str | None) -> Sequence[Row]:
+        """Return the rows of the nodes (an empty scope), of the pods of a namespace, or of all pods (``None``)."""
+        return self.nodes() if scope == "" else self.pods(scope)
 
     @property
     def served_nodes(self) -> int:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Generic, Protocol, TypeVar
 
 from metrics_api.model import CompactUsage, Row, Usage
+from metrics_api.store.changes import Changes
 from metrics_api.store.encode import encode_head
 
 
@@ -35,17 +37,6 @@ def due(entry: Entry) -> float:
     """Return the monotonic moment after which an entry's row is too old; infinity when it has none."""
     row = entry.row
     return math.inf if row is None else row.kept.time + entry.row_expiry
-
-
-def replace(entry: Entry, row: Row, kept: CompactUsage, *, expiry: float, created: float) -> None:
-    """Give an entry's row newer usage; its item is made now if it was read not long ago, else when it is asked for."""
-    row.kept, row.created, row.protobuf = kept, created, None
-    entry.row_expiry = expiry
-    if row.eager:
-        row.eager -= 1
-        row.encoded = kept.item(row, row.encoded)
-    else:
-        row.encoded = None
 
 
 class _Namespace(Generic[EntryT]):
@@ -74,10 +65,12 @@ class View(Generic[EntryT]):
 
     Args:
         encode: Makes the item of a row from a head or former item, the creation time, and the usage.
+        changes: Is told of every change; ``None`` when nobody may watch.
     """
 
-    def __init__(self, encode: Callable[[bytes, float, Usage], bytes]) -> None:
+    def __init__(self, encode: Callable[[bytes, float, Usage], bytes], changes: Changes | None = None) -> None:
         self._encode = encode
+        self._changes = changes
         self._namespaces: dict[str, _Namespace[EntryT]] = {}
         self._rows: list[Row] | None = None
         self.served = 0
@@ -135,6 +128,7 @@ class View(Generic[EntryT]):
             created: Now, in Unix seconds.
         """
         row = entry.row
+        has_come = row is None
         if row is None:
             namespace, name, labels = entry.metadata
             row = entry.row = Row(namespace, name, labels, usage, created, None)
@@ -145,28 +139,73 @@ class View(Generic[EntryT]):
         if isinstance(usage, Usage):
             entry.row_expiry, row.protobuf = expiry, None
             self._encode_anew(row, usage, created, row.encoded)
+            self._number(row, has_come=has_come)
         else:
-            replace(entry, row, usage, expiry=expiry, created=created)
+            self.replace(entry, row, usage, expiry=expiry, created=created, has_come=has_come)
+
+    def replace(
+        self,
+        entry: EntryT,
+        row: Row,
+        kept: CompactUsage,
+        *,
+        expiry: float,
+        created: float,
+        has_come: bool = False,
+    ) -> None:
+        """Give an entry's row newer usage; its item is made now if it was read not long ago, else when it is asked for.
+
+        Args:
+            entry: One that is there.
+            row: Its row.
+            kept: What to serve.
+            expiry: Becomes its ``row_expiry``.
+            created: Now, in Unix seconds.
+            has_come: Whether the row has been served to nobody yet.
+        """
+        row.kept, row.created, row.protobuf = kept, created, None
+        entry.row_expiry = expiry
+        if row.eager:
+            row.eager -= 1
+            row.encoded = kept.item(row, row.encoded)
+        else:
+            row.encoded = None
+        if self._changes is not None:
+            self._number(row, has_come=has_come)
 
     def unserve(self, entry: EntryT) -> None:
         """Take an entry's row away, if it has one."""
-        if entry.row is not None:
+        row = entry.row
+        if row is not None:
             entry.row = None
             self.served -= 1
-            self._changed(entry.metadata[0])
+            self._changed(row.namespace)
+            if self._changes is not None:
+                self._changes.went(row)
 
     def relabel(self, entry: EntryT, *, created: float) -> None:
         """Encode an entry's row anew if its labels have changed."""
         row = entry.row
         namespace, _, labels = entry.metadata
         if row is not None and row.labels != labels:
+            before = None if self._changes is None else copy(row)
             row.labels, row.protobuf = labels, None
             self._encode_anew(row, row.usage, created, None)
             self._changed(namespace)
+            if self._changes is not None and before is not None:
+                self._changes.relabelled(before, row)
 
     def _encode_anew(self, row: Row, usage: Usage, created: float, former: bytes | None) -> None:
         head = former or encode_head(row.namespace, row.name, row.labels)
         row.usage, row.created, row.item = usage, created, self._encode(head, created, usage)
+
+    def _number(self, row: Row, *, has_come: bool) -> None:
+        if self._changes is None:
+            return
+        if has_come:
+            self._changes.came(row)
+        else:
+            self._changes.updated(row)
 
     def _changed(self, namespace: str) -> None:
         self._namespaces[namespace].changed()
