@@ -21,17 +21,21 @@ from metrics_api.api import routes
 from metrics_api.api.answers import Answers
 from metrics_api.api.discovery import Discovery
 from metrics_api.api.errordocument import encode_error
-from metrics_api.api.group import GROUP
-from metrics_api.api.negotiation import check_transform, resource_format
+from metrics_api.api.group import GROUP, Resource
+from metrics_api.api.listoptions import parse_list_options
+from metrics_api.api.negotiation import check_transform, resource_format, watch_format
 from metrics_api.api.openapi import OpenAPI
 from metrics_api.api.overload import answer_too_many
 from metrics_api.api.probes import Endpoint, Probes
 from metrics_api.api.reply import NOSNIFF, TEXT, Reply
-from metrics_api.api.requestheaders import read_headers
+from metrics_api.api.requestheaders import RequestHeaders, read_headers
 from metrics_api.api.requestinfo import RequestInfo, parse_request
 from metrics_api.api.resources import Found, MetricsView, Reasons, Resources, resource_of
 from metrics_api.api.status import internal_error, method_not_allowed, path_not_found
 from metrics_api.api.version import version_info
+from metrics_api.api.watch.channel import Subject
+from metrics_api.api.watch.options import parse_beginning
+from metrics_api.api.watch.watches import Watch, Watches, scope_of
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import KubeError, StatusError, TooManyRequestsError
 from metrics_api.gotext import quote
@@ -82,6 +86,7 @@ class MetricsAPI(FastAPI):
         *,
         reads: Reads | None = None,
         reasons: Reasons | None = None,
+        watches: Watches | None = None,
     ) -> None:
         super().__init__(
             title="metrics-api",
@@ -92,7 +97,8 @@ class MetricsAPI(FastAPI):
             # Off whatever FASTAPI_OTEL_* variables say: this program sends nothing anywhere unasked.
             telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         )
-        self._resources = Resources(view, clock, reasons)
+        self._resources = Resources(view, clock, reasons, None if watches is None else watches.version)
+        self._watches = watches
         self._answers = Answers(clock)
         self._gate = gate
         self._reads = reads
@@ -130,7 +136,12 @@ class MetricsAPI(FastAPI):
         if self._gate is not None:
             await self._gate(scope, request)
         if request.group == GROUP:
-            found = await self._answer_resource(scope["method"], request, query_string, reply)
+            resource = resource_of(scope["method"], request)
+            if request.verb == "watch" and self._watches is not None:
+                watch = _watch(resource, request, query_string, reply.request_headers)
+                await self._watches.answer(scope, receive, reply, watch)
+                return
+            found = await self._answer_resource(resource, request, query_string, reply)
             if self._reads is not None:
                 self._reads.answered(request.verb, found.resource.name, found.rows, perf_counter() - began)
             return
@@ -145,8 +156,9 @@ class MetricsAPI(FastAPI):
         if self._reads is not None:
             self._reads.failed(code)
 
-    async def _answer_resource(self, method: str, request: RequestInfo, query_string: bytes, reply: Reply) -> Found:
-        resource = resource_of(method, request)
+    async def _answer_resource(
+        self, resource: Resource, request: RequestInfo, query_string: bytes, reply: Reply
+    ) -> Found:
         headers = reply.request_headers
         wanted = resource_format(headers, query_string, is_list=request.verb != "get")
         found = await self._resources.find(resource, request, query_string)
@@ -166,6 +178,7 @@ def build_api(
     clock: Clock | None = None,
     reads: Reads | None = None,
     reasons: Reasons | None = None,
+    watches: Watches | None = None,
 ) -> MetricsAPI:
     """Return the application.
 
@@ -178,16 +191,25 @@ def build_api(
         clock: Time; the machine's when ``None``.
         reads: Is told what answers took.
         reasons: Says why there are no metrics of something that exists.
+        watches: Answers watches; ``None`` refuses them, as metrics-server does.
     """
     clock = clock or SystemClock()
-    api = MetricsAPI(view, gate, clock, reads=reads, reasons=reasons)
-    routes.add_discovery(api, Discovery(secure_port))
-    routes.add_openapi(api, OpenAPI(version, clock))
+    api = MetricsAPI(view, gate, clock, reads=reads, reasons=reasons, watches=watches)
+    routes.add_discovery(api, Discovery(secure_port, has_watches=watches is not None))
+    routes.add_openapi(api, OpenAPI(version, clock, has_watches=watches is not None))
     for name, checks in probes._asdict().items():
         routes.add_probe(api, Endpoint(name, checks))
     routes.add_version(api, version_info(version))
     routes.add_index(api)
     return api
+
+
+def _watch(resource: Resource, request: RequestInfo, query_string: bytes, headers: RequestHeaders) -> Watch:
+    wanted = watch_format(headers, query_string, resource)
+    options, beginning = parse_list_options(query_string), parse_beginning(query_string)
+    scope = scope_of(resource, request.namespace)
+    subject = Subject(resource, request.version, scope, options.labels, options.fields, wanted)
+    return Watch(subject, beginning, options.timeout)
 
 
 def _shown_path(scope: Scope) -> str:

@@ -15,7 +15,7 @@ from metrics_api.api.accept import MediaRange, parse_accept
 from metrics_api.api.formats import json_text
 from metrics_api.api.formats.documents import encode_document
 from metrics_api.api.formats.format import JSON, PROTOBUF, YAML, Format
-from metrics_api.api.group import GROUP, RESOURCES, VERBS, VERSIONS, Resource
+from metrics_api.api.group import GROUP, RESOURCES, VERBS, VERSIONS, WATCH_VERB, Resource
 from metrics_api.api.negotiation import document_format, plain_format
 from metrics_api.api.requestheaders import RequestHeaders
 
@@ -40,13 +40,15 @@ class Discovery:
 
     Args:
         secure_port: The port that the legacy ``/apis`` names as our address; nobody is known to read it.
+        has_watches: Whether watches are answered.
     """
 
-    def __init__(self, secure_port: int = 443) -> None:
+    def __init__(self, secure_port: int = 443, *, has_watches: bool = False) -> None:
+        verbs = (*VERBS, WATCH_VERB) if has_watches else VERBS
         self._legacy = _forms(_group_list(secure_port))
-        self._aggregated = {version: _aggregated_document(version) for version in _AGGREGATED_VERSIONS}
+        self._aggregated = {version: _aggregated_document(version, verbs) for version in _AGGREGATED_VERSIONS}
         self._group = _forms({"kind": "APIGroup", "apiVersion": "v1", **_group()})
-        self._versions = {version: _forms(_resource_list(version)) for version in VERSIONS}
+        self._versions = {version: _forms(_resource_list(version, verbs)) for version in VERSIONS}
 
     def groups(self, headers: RequestHeaders, query_string: bytes) -> Document:
         """Return ``/apis`` in the form the client likes best: the aggregated one, in JSON only, or the legacy one.
@@ -108,45 +110,47 @@ def _group_list(secure_port: int) -> dict[str, Any]:
     return {"kind": "APIGroupList", "groups": [{**_group(), "serverAddressByClientCIDRs": [address]}]}
 
 
-def _resource_list(version: str) -> dict[str, Any]:
+def _resource_list(version: str, verbs: Sequence[str]) -> dict[str, Any]:
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": f"{GROUP}/{version}",
-        "resources": [_api_resource(resource) for resource in RESOURCES.values()],
+        "resources": [_api_resource(resource, verbs) for resource in RESOURCES.values()],
     }
 
 
-def _api_resource(resource: Resource) -> dict[str, Any]:
+def _api_resource(resource: Resource, verbs: Sequence[str]) -> dict[str, Any]:
     return {
         "name": resource.name,
         "singularName": "",
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": VERBS,
+        "verbs": verbs,
     }
 
 
-def _aggregated_document(discovery_version: str) -> Document:
+def _aggregated_document(discovery_version: str, verbs: Sequence[str]) -> Document:
     value = {
         "kind": _AGGREGATED_KIND,
         "apiVersion": f"{_AGGREGATED_GROUP}/{discovery_version}",
         "metadata": {},
-        "items": [{"metadata": {"name": GROUP}, "versions": [_discovered_version(version) for version in VERSIONS]}],
+        "items": [
+            {"metadata": {"name": GROUP}, "versions": [_discovered_version(version, verbs) for version in VERSIONS]}
+        ],
     }
     body = json_text.compact(value)
     content_type = f"{JSON};g={_AGGREGATED_GROUP};v={discovery_version};as={_AGGREGATED_KIND}"
     return Document(content_type, body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
 
 
-def _discovered_version(version: str) -> dict[str, Any]:
+def _discovered_version(version: str, verbs: Sequence[str]) -> dict[str, Any]:
     resources: Sequence[dict[str, Any]] = [
         {
             "resource": resource.name,
             "responseKind": {"group": GROUP, "version": version, "kind": resource.kind},
             "scope": "Namespaced" if resource.namespaced else "Cluster",
             "singularResource": "",
-            "verbs": VERBS,
+            "verbs": verbs,
         }
         for resource in RESOURCES.values()
     ]

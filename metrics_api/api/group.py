@@ -12,6 +12,8 @@ Behind kube-apiserver the order comes from the APIService objects' versionPriori
 the same types, so an item's bytes serve both.
 """
 VERBS = ("get", "list")
+WATCH_VERB = "watch"
+"""The verb there is besides when watches are answered."""
 
 
 class Resource(NamedTuple):

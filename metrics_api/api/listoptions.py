@@ -1,6 +1,6 @@
 """The query parameters of get and list: what they select, and which values are refused.
 
-``resourceVersion`` is checked and has no effect: metrics are not stored and have no versions. Rules: apimachinery
+Without watches ``resourceVersion`` is checked and has no effect: a list is the newest there is. Rules: apimachinery
 ``metav1.ListOptions`` and its validation, in upstream's order, for the first fault is the answer.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from metrics_api.api.query import Query, flag, parse_query, remember
+from metrics_api.api.query import Query, first, flag, parse_query, remember
 from metrics_api.api.status import FieldFault, bad_request, invalid_list_options
 from metrics_api.errors import SelectorError, StatusError
 from metrics_api.gotext import quote
@@ -29,9 +29,13 @@ class ListOptions:
     watch: bool
     limit: int
     """The longest page; 0 or less for no limit."""
+    timeout: int
+    """Seconds after which a watch is to end; 0 or less for the server's choice."""
     continue_token: str
     """As the client sent it; empty for a list from its beginning."""
     resource_version: str
+    exact: bool
+    """Whether the state of just that version is wanted."""
 
     @property
     def selects_all(self) -> bool:
@@ -48,18 +52,19 @@ def parse_list_options(query_string: bytes) -> ListOptions:
     """
     query = parse_query(query_string)
     _check_timeout(query)
-    _int64(query, "timeoutSeconds")
+    timeout = _int64(query, "timeoutSeconds")
     limit = _int64(query, "limit")
     watch = flag(query, "watch")
     try:
-        labels = parse_label_selector(_first(query, "labelSelector"))
-        fields = parse_field_selector(_first(query, "fieldSelector"))
+        labels = parse_label_selector(first(query, "labelSelector"))
+        fields = parse_field_selector(first(query, "fieldSelector"))
         if not watch and (faults := _faults(query)):
             raise invalid_list_options(faults)
         fields.require_supported("metadata.name", "metadata.namespace")
     except SelectorError as error:
         raise bad_request(str(error)) from error
-    return ListOptions(labels, fields, watch, limit, _first(query, "continue"), _first(query, "resourceVersion"))
+    version, exact = first(query, "resourceVersion"), first(query, "resourceVersionMatch") == "Exact"
+    return ListOptions(labels, fields, watch, limit, timeout, first(query, "continue"), version, exact)
 
 
 @remember
@@ -75,14 +80,9 @@ def check_get_options(query_string: bytes) -> None:
         raise bad_request("the export parameter, deprecated since v1.14, is no longer supported")
 
 
-def _first(query: Query, name: str) -> str:
-    values = query.get(name)
-    return values[0] if values else ""
-
-
 def _check_timeout(query: Query) -> None:
     """Refuse what is no duration. A good one has no effect: no answer waits for anything that could be given up."""
-    if text := _first(query, "timeout"):
+    if text := first(query, "timeout"):
         try:
             parse_duration(text)
         except ValueError as error:
@@ -110,12 +110,12 @@ def _number_error(text: str, fault: str) -> StatusError:
 def _faults(query: Query) -> list[FieldFault]:
     """Return what ``ValidateListOptions`` finds in a list that is no watch."""
     faults = []
-    version = _first(query, "resourceVersion")
-    match = _first(query, "resourceVersionMatch")
+    version = first(query, "resourceVersion")
+    match = first(query, "resourceVersionMatch")
     if match:
         if not version:
             faults.append(_forbidden_match("is forbidden unless resourceVersion is provided"))
-        if _first(query, "continue"):
+        if first(query, "continue"):
             faults.append(_forbidden_match("is forbidden when continue is provided"))
         if match not in ("Exact", "NotOlderThan"):
             message = f'Unsupported value: {quote(match)}: supported values: "Exact", "NotOlderThan", ""'
@@ -123,13 +123,14 @@ def _faults(query: Query) -> list[FieldFault]:
         if match == "Exact" and version == "0":
             faults.append(_forbidden_match('"exact" is forbidden for resourceVersion "0"'))
     if "sendInitialEvents" in query:
-        faults.append(_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+        faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     return faults
 
 
 def _forbidden_match(why: str) -> FieldFault:
-    return _forbidden("resourceVersionMatch", f"resourceVersionMatch {why}")
+    return forbidden("resourceVersionMatch", f"resourceVersionMatch {why}")
 
 
-def _forbidden(field: str, why: str) -> FieldFault:
+def forbidden(field: str, why: str) -> FieldFault:
+    """Return the fault of a parameter that must not be there."""
     return FieldFault(field, "FieldValueForbidden", f"Forbidden: {why}")

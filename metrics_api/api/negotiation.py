@@ -104,6 +104,21 @@ def resource_format(headers: RequestHeaders, query_string: bytes, *, is_list: bo
     return _prettified(wanted, headers, query_string)
 
 
+def watch_format(headers: RequestHeaders, query_string: bytes, resource: Resource) -> Format:
+    """Return the format for a watch of nodes or pods: what has an end only as a whole, as YAML, cannot be used.
+
+    Raises:
+        StatusError: 406 when the client accepts nothing that can be written as a stream; what ``check_transform`` says.
+    """
+    wishes = read_accept(headers.get(b"accept", b""))
+    wanted = wishes.resource
+    if wanted is None and not wishes.names_known_type:
+        raise no_representation((*MEDIA_TYPES, *_STREAMS))
+    if wanted is None or wanted.media_type == YAML:
+        raise not_acceptable(_STREAMS)
+    return check_transform(wanted._replace(pretty=False), resource, query_string, is_list=False)
+
+
 def document_format(headers: RequestHeaders, query_string: bytes) -> Format:
     """Return the format for a discovery document.
 

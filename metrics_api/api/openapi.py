@@ -38,15 +38,19 @@ class OpenAPI:
     Args:
         version: Ours, such as ``0.1.0``.
         clock: For when a document expires.
+        has_watches: Whether watches are answered.
     """
 
-    def __init__(self, version: str, clock: Clock) -> None:
+    def __init__(self, version: str, clock: Clock, *, has_watches: bool = False) -> None:
         self._clock = clock
         shown = f"v{version}"
-        v2 = v2_document(_TITLE, shown)
+        v2 = v2_document(_TITLE, shown, has_watches=has_watches)
         protobuf = _document(_PROTOBUF, encode_document(v2))
         self._v2 = {_JSON: _json(v2)} | dict.fromkeys(_PROTOBUF_NAMES, protobuf)
-        self._v3 = {f"{V3_PATH}/apis/{GROUP}/{each}": _json(v3_document(_TITLE, shown, each)) for each in VERSIONS}
+        self._v3 = {
+            f"{V3_PATH}/apis/{GROUP}/{each}": _json(v3_document(_TITLE, shown, each, has_watches=has_watches))
+            for each in VERSIONS
+        }
         self._index = _json(
             {
                 "paths": {

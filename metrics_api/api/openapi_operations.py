@@ -1,7 +1,7 @@
 """The operations of an API version: paths, parameters and answers, before they have the form of a document.
 
 Names and extensions follow the generic API server: generators of clients make method names out of the operation ids.
-What a client may only try is not among the parameters: nobody can watch metrics.
+What a client may only try is not among the parameters: those of a watch are there when watches are answered.
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ _LIST_PARAMETERS = (
         "string",
         "From the metadata of the last page: returns what follows it. Good for five minutes.",
     ),
+)
+_WITHOUT_WATCH = (
     Parameter("resourceVersion", "query", "string", "Without effect: metrics are not stored and have no versions."),
     Parameter(
         "resourceVersionMatch",
@@ -76,19 +78,43 @@ _LIST_PARAMETERS = (
         "Exact or NotOlderThan, together with a resourceVersion only. Checked and without effect.",
     ),
     Parameter("timeoutSeconds", "query", "integer", "Checked and without effect: no list waits for anything."),
-    _PRETTY,
+)
+_WITH_WATCH = (
+    Parameter("watch", "query", "boolean", "Whether to return changes as they happen instead of a list."),
+    Parameter(
+        "resourceVersion",
+        "query",
+        "string",
+        "With watch the version, from a list or an event, after which changes are wanted. Without it, or with 0, all "
+        "objects come first, as ADDED. A list is the newest there is, whatever it says.",
+    ),
+    Parameter(
+        "resourceVersionMatch",
+        "query",
+        "string",
+        "For a list Exact or NotOlderThan, together with a resourceVersion; NotOlderThan with sendInitialEvents.",
+    ),
+    Parameter("sendInitialEvents", "query", "boolean", "Whether a watch begins with all objects, as ADDED."),
+    Parameter(
+        "allowWatchBookmarks",
+        "query",
+        "boolean",
+        "Whether a watch tells now and then how far it has come, and when sendInitialEvents is done.",
+    ),
+    Parameter("timeoutSeconds", "query", "integer", "After how many seconds a watch ends. Without effect on a list."),
 )
 
 
-def make_operations(version: str, refer: Refer) -> Sequence[Operation]:
+def make_operations(version: str, refer: Refer, *, has_watches: bool = False) -> Sequence[Operation]:
     """Return all operations of an API version, sorted by path."""
+    parameters = (*_LIST_PARAMETERS, *(_WITH_WATCH if has_watches else _WITHOUT_WATCH), _PRETTY)
     return (
         _discover(version),
-        _list(version, PODS, f"Namespaced{PODS.kind}", "/namespaces/{namespace}", refer),
+        _list(version, PODS, f"Namespaced{PODS.kind}", "/namespaces/{namespace}", refer, parameters),
         _read(version, PODS, f"Namespaced{PODS.kind}", "/namespaces/{namespace}", refer),
-        _list(version, NODES, NODES.kind, "", refer),
+        _list(version, NODES, NODES.kind, "", refer, parameters),
         _read(version, NODES, NODES.kind, "", refer),
-        _list(version, PODS, f"{PODS.kind}ForAllNamespaces", "", refer),
+        _list(version, PODS, f"{PODS.kind}ForAllNamespaces", "", refer, parameters),
     )
 
 
@@ -110,13 +136,15 @@ def _discover(version: str) -> Operation:
     return Operation(f"{_root(version)}/", _id("get", version, "APIResources"), description, (), _RESOURCE_LIST, {})
 
 
-def _list(version: str, resource: Resource, what: str, scope: str, refer: Refer) -> Operation:
+def _list(
+    version: str, resource: Resource, what: str, scope: str, refer: Refer, parameters: Sequence[Parameter]
+) -> Operation:
     where = "of a namespace" if scope else "of all namespaces" if resource.namespaced else "of the cluster"
     return Operation(
         f"{_root(version)}{scope}/{resource.name}",
         _id("list", version, what),
         f"List the {resource.kind} {where}.",
-        (*((_NAMESPACE,) if scope else ()), *_LIST_PARAMETERS),
+        (*((_NAMESPACE,) if scope else ()), *parameters),
         refer(schema_name(version, list_kind(resource))),
         _extensions("list", version, resource),
     )

@@ -45,7 +45,20 @@ _RESOURCES = (
 )
 _API_VERSION = "The group and version of this object's form, here metrics.k8s.io/{version}. Not set on items of a list."
 _KIND = "The kind of this object, here {kind}. Not set on items of a list."
-_LIST_META = "Always empty: metrics are not stored, so a list has no resourceVersion, and it is never cut into pages."
+_LIST_META = "Where the rest of the list is when this is a page of it, and where a watch can go on. Otherwise empty."
+_VERSION = {
+    "type": "string",
+    "description": "Where a watch can go on; not to be read otherwise. Only with --enable-watch.",
+}
+_LIST_META_FIELDS: Mapping[str, Schema] = {
+    "resourceVersion": _VERSION,
+    "continue": {"type": "string", "description": "Leads to the next page. Not set on the last one."},
+    "remainingItemCount": {
+        "type": "integer",
+        "format": "int64",
+        "description": "How many objects follow this page. Not set on the last one, and with a selector.",
+    },
+}
 
 
 def schema_name(version: str, kind: str) -> str:
@@ -90,7 +103,7 @@ def _object(resource: Resource, version: str, description: str, measured: Mappin
 def _list(resource: Resource, version: str, order: str, refer: Refer) -> Schema:
     description = f"Those that were asked for and that there are metrics of, {order}."
     items = {"type": "array", "description": description, "items": refer(schema_name(version, resource.kind))}
-    metadata = {"type": "object", "description": _LIST_META}
+    metadata = {"type": "object", "description": _LIST_META, "properties": _LIST_META_FIELDS}
     kind = list_kind(resource)
     properties: dict[str, Schema] = {"metadata": metadata, "items": items}
     return _typed(version, kind, f"{kind} is what a list of {resource.name} returns.", properties, ["items"])
@@ -129,10 +142,11 @@ def _metadata(owner: str, *, namespaced: bool) -> Schema:
     }
     return {
         "type": "object",
-        "description": f"Which {owner} this is about. Metrics are not stored: there is no uid and no resourceVersion.",
+        "description": f"Which {owner} this is about. Metrics are not stored: there is no uid.",
         "properties": {
             "name": name,
             **({"namespace": namespace} if namespaced else {}),
+            "resourceVersion": _VERSION,
             "creationTimestamp": created,
             "labels": labels,
         },

@@ -10,18 +10,20 @@ from metrics_api.api.openapi_operations import Operation, Parameter, make_operat
 from metrics_api.api.openapi_schemas import Schema, make_schemas
 
 
-def v2_document(title: str, version: str) -> dict[str, Any]:
+def v2_document(title: str, version: str, *, has_watches: bool = False) -> dict[str, Any]:
     """Return the document.
 
     Args:
         title: Of the API.
         version: Of this program.
+        has_watches: Whether watches are answered.
     """
     definitions: dict[str, Schema] = {}
     paths: dict[str, Any] = {}
     for each in VERSIONS:
         definitions |= make_schemas(each, _refer)
-        paths |= {operation.path: _path_item(operation, each) for operation in make_operations(each, _refer)}
+        operations = make_operations(each, _refer, has_watches=has_watches)
+        paths |= {operation.path: _path_item(operation, each) for operation in operations}
     info = {"title": title, "version": version}
     return {"swagger": "2.0", "info": info, "paths": paths, "definitions": definitions}
 

@@ -9,15 +9,16 @@ from metrics_api.api.openapi_operations import Operation, Parameter, make_operat
 from metrics_api.api.openapi_schemas import Schema, make_schemas
 
 
-def v3_document(title: str, version: str, api_version: str) -> dict[str, Any]:
+def v3_document(title: str, version: str, api_version: str, *, has_watches: bool = False) -> dict[str, Any]:
     """Return the document of one API version.
 
     Args:
         title: Of the API.
         version: Of this program.
         api_version: Such as ``v1``.
+        has_watches: Whether watches are answered.
     """
-    operations = make_operations(api_version, _refer)
+    operations = make_operations(api_version, _refer, has_watches=has_watches)
     return {
         "openapi": "3.0.0",
         "info": {"title": title, "version": version},

@@ -61,7 +61,12 @@ class Page(NamedTuple):
 
     rows: Sequence[Row]
     meta: ListMeta | None
-    """What leads to the rest; ``None`` on the last page."""
+    """What leads to the rest, and the version; ``None`` when there is neither."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing follows it."""
+        return self.meta is None or not self.meta.continue_token
 
 
 class Pages:
@@ -97,7 +102,7 @@ class Pages:
         view = self._views.get(token.view)
         return view.rows if view is not None and view.scope == scope else None
 
-    def cut(self, rows: Sequence[Row], token: ContinueToken | None, limit: int, scope: Scope) -> Page:
+    def cut(self, rows: Sequence[Row], token: ContinueToken | None, limit: int, scope: Scope, version: int = 0) -> Page:
         """Return a page.
 
         Args:
@@ -105,16 +110,19 @@ class Pages:
             token: Behind which object to begin.
             limit: How many objects at most; 0 or less for all that are left.
             scope: Which list it is.
+            version: Of the rows, 0 for none; later pages have that of the first.
         """
+        if token is not None:
+            version = token.version
         start = 0 if token is None else bisect_right(rows, (token.namespace, token.name), key=_place)
         left = len(rows) - start
         if not 0 < limit < left:
-            return Page(rows[start:] if start else rows, None)
+            return Page(rows[start:] if start else rows, ListMeta(version=version) if version else None)
         page = rows[start : start + limit]
         issued = int(self._clock.now())
-        following = ContinueToken(self._keep(rows, scope), issued, page[-1].namespace, page[-1].name)
+        following = ContinueToken(self._keep(rows, scope), issued, page[-1].namespace, page[-1].name, version)
         remaining = None if scope.is_selection else left - limit
-        return Page(page, ListMeta(encode_token(following), remaining))
+        return Page(page, ListMeta(encode_token(following), remaining, version))
 
     def _keep(self, rows: Sequence[Row], scope: Scope) -> str:
         """Return the name under which these rows are kept from now on, if they are not already."""

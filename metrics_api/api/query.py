@@ -32,6 +32,12 @@ def parse_query(query_string: bytes) -> Query:
     return parse_qs(query_string.decode("latin-1"), keep_blank_values=True, errors="replace")
 
 
+def first(query: Query, name: str) -> str:
+    """Return a parameter's first value, empty when it is absent."""
+    values = query.get(name)
+    return values[0] if values else ""
+
+
 def flag(query: Query, name: str) -> bool:
     """Tell whether a boolean parameter is set: present, and neither ``0`` nor ``false``.
 

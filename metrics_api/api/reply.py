@@ -65,6 +65,18 @@ class Reply:
             await asyncio.sleep(0)
         await self._send({"type": "http.response.body", "body": b""})
 
+    async def begin_stream(self, content_type: bytes) -> None:
+        """Begin a 200 of which nobody knows how long it will be."""
+        await self._start(200, content_type, ())
+
+    async def piece(self, content: bytes) -> None:
+        """Send the next piece of a stream, waiting for the client."""
+        await self._send({"type": "http.response.body", "body": content, "more_body": True})
+
+    async def end_stream(self) -> None:
+        """Say that nothing more comes."""
+        await self._send({"type": "http.response.body", "body": b""})
+
     async def error(self, error: StatusError) -> None:
         """Send a ``Status``."""
         headers: list[Header] = []

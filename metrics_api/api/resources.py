@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from metrics_api.api.pages import Pages, Scope
 from metrics_api.api.requestinfo import RequestInfo
 from metrics_api.api.selection import Selections
 from metrics_api.api.status import (
+    list_too_old,
     method_not_allowed,
     node_metrics_not_found,
     node_not_found,
@@ -91,7 +92,7 @@ class Found(msgspec.Struct, frozen=True):
     is_whole: bool = False
     """Whether it is all there is: a list without a selector, and not a page of it."""
     meta: ListMeta | None = None
-    """Where the rest of the list is, unless this is the end of it."""
+    """Where the rest of the list is, unless this is the end of it, and its version, if it has one."""
 
 
 class Resources:
@@ -101,11 +102,19 @@ class Resources:
         view: What is served.
         clock: Time, for the age of pages.
         reasons: Why something is not; ``None`` leaves it unsaid.
+        version: Returns the number of the latest change; ``None`` when nobody may watch, and lists have no version.
     """
 
-    def __init__(self, view: MetricsView, clock: Clock, reasons: Reasons | None = None) -> None:
+    def __init__(
+        self,
+        view: MetricsView,
+        clock: Clock,
+        reasons: Reasons | None = None,
+        version: Callable[[], int] | None = None,
+    ) -> None:
         self._view = view
         self._reasons = reasons
+        self._version = version
         self._selections = Selections()
         self._pages = Pages(clock)
 
@@ -131,20 +140,23 @@ class Resources:
 
     async def _list(self, resource: Resource, request: RequestInfo, query_string: bytes, options: ListOptions) -> Found:
         token = self._pages.token(options)
+        version = 0 if self._version is None else self._version()  # before the rows, which go on changing
+        if version and options.exact and options.resource_version != str(version):
+            raise list_too_old()
         scope = Scope(resource, request.namespace, options.labels, options.fields)
         rows = None if token is None else self._pages.kept(token, scope)
         if rows is None:
             rows = self._view.nodes() if resource is NODES else self._view.pods(request.namespace or None)
             if not options.selects_all:
                 rows = await self._selections.select(rows, request.namespace, query_string, options)
-        page = self._pages.cut(rows, token, options.limit, scope)
+        page = self._pages.cut(rows, token, options.limit, scope, version)
         return Found(
             resource,
             request.version,
             page.rows,
             is_list=True,
             namespace=request.namespace,
-            is_whole=options.selects_all and token is None and page.meta is None,
+            is_whole=options.selects_all and token is None and page.is_last,
             meta=page.meta,
         )
 

@@ -121,6 +121,16 @@ def continue_expired() -> StatusError:
     return StatusError(410, "Expired", message)
 
 
+def list_too_old() -> StatusError:
+    """410: just that version of a list is not to be had. The words are those of apiserver ``storage/etcd3``."""
+    return StatusError(410, "Expired", "The resourceVersion for the provided list is too old.")
+
+
+def version_too_old(version: int, oldest: int) -> StatusError:
+    """410: what changed since a version is not known. The words are those of apiserver ``storage/cacher``."""
+    return StatusError(410, "Expired", f"too old resource version: {version} ({oldest})")
+
+
 def not_acceptable(media_types: Sequence[str]) -> StatusError:
     """406: none of what the client accepts can be written."""
     message = f"only the following media types are accepted: {', '.join(media_types)}"

@@ -6,11 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
+from metrics_api.api.watch.watches import Watches
 from metrics_api.app.admission import Admission
 from metrics_api.app.collection import Collection
 from metrics_api.store.store import Store
 from metrics_api.store.tally import RowTally
-from metrics_api.telemetry.sources import CacheCounts, NodesStanding, RowCounts, WatchCounts
+from metrics_api.telemetry.sources import CacheCounts, NodesStanding, RowCounts, WatchCounts, WatcherCounts
 
 _NODES_AT_ONCE = 30  # then reads have their turn; about a millisecond
 _PARTS = (0.5, 0.9, 0.99, 1.0)
@@ -23,12 +24,16 @@ class Measured:
         store: Whose rows are counted.
         collection: Watches and scrapes.
         admission: Reviews.
+        watches: Of our clients; ``None`` when they are refused.
     """
 
-    def __init__(self, store: Store, collection: Collection, admission: Admission) -> None:
+    def __init__(
+        self, store: Store, collection: Collection, admission: Admission, watches: Watches | None = None
+    ) -> None:
         self._store = store
         self._collection = collection
         self._admission = admission
+        self._watches = watches
         empty = store.new_tally()
         self._rows = {"nodes": _counts(empty.nodes), "pods": _counts(empty.pods)}
 
@@ -76,6 +81,11 @@ class Measured:
             name: WatchCounts(len(watch.known), watch.restarts, watch.relists, watch.skipped)
             for name, watch in self._collection.watches.items()
         }
+
+    def watchers(self) -> WatcherCounts:
+        """Return counts of those who watch us."""
+        watches = self._watches
+        return WatcherCounts(0, 0) if watches is None else WatcherCounts(watches.count, watches.cut_off)
 
     def review_caches(self) -> Mapping[str, CacheCounts]:
         """Return the counts of both caches."""

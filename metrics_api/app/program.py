@@ -17,11 +17,13 @@ from metrics_api.api.overload import answer_shutting_down, answer_timeout
 from metrics_api.api.probes import PING, Check, Probes
 from metrics_api.api.readiness import Readiness
 from metrics_api.api.requestinfo import parse_request
+from metrics_api.api.watch.watches import Watches
 from metrics_api.app.admission import Admission, asks_for_certificates
 from metrics_api.app.collection import Collection
 from metrics_api.app.connections import Connections
 from metrics_api.app.exporter import Exporter
 from metrics_api.app.heap import set_heap_aside
+from metrics_api.app.long_requests import LongRequests
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.clock import Clock, SystemClock
@@ -38,6 +40,7 @@ from metrics_api.serving.refused import RefusedCertificates
 from metrics_api.serving.server import HttpsServer
 from metrics_api.settings.cipher_suites import openssl_names
 from metrics_api.settings.values import Settings
+from metrics_api.store.changes import Changes
 from metrics_api.store.store import Store
 from metrics_api.telemetry.kubelet_requests import KubeletRequests
 from metrics_api.telemetry.lag import LoopLag
@@ -67,7 +70,10 @@ class Program:
         self._clock = clock or SystemClock()
         self.stopping = asyncio.Event()
         """Set it to begin an orderly stop."""
-        self._store = Store(self._clock, resolution=settings.metric_resolution, max_age=settings.max_metric_age)
+        changes = Changes() if settings.enable_watch else None
+        self._store = Store(
+            self._clock, resolution=settings.metric_resolution, max_age=settings.max_metric_age, changes=changes
+        )
         self._requests = KubeletRequests(
             self._clock, period=settings.metric_resolution, per_node=settings.per_node_metrics
         )
@@ -76,6 +82,12 @@ class Program:
         self._tls = _build_tls(settings)
         self._in_flight = InFlight(settings.max_requests_inflight)
         self._deadlines = Deadlines(self._clock, settings.request_timeout)
+        self._watches: Watches | None = None
+        if changes is not None:
+            requests = LongRequests(self._deadlines, self._in_flight)
+            self._watches = Watches(
+                changes, self._store.rows, self._clock, most=settings.max_watchers, requests=requests
+            )
         self._admission = Admission(settings, self._clock, self._tls.trust, self._in_flight)
         self._server = self._build_server()
 
@@ -116,6 +128,8 @@ class Program:
         delay = settings.shutdown_delay_duration
         _log.info("Stopping", extra={"fields": {"delay": delay, "port": self.port}})
         self._front.leave()
+        if self._watches is not None:
+            self._watches.end_all()
         await self._clock.sleep(delay)
         if settings.shutdown_send_retry_after:
             # Meanwhile new requests are told to go elsewhere, where else they would meet a closed port.
@@ -141,8 +155,9 @@ class Program:
             clock=self._clock,
             reads=self._reads,
             reasons=Reasons(self._store, self._collection.situation, self._clock),
+            watches=self._watches,
         )
-        measured = Measured(self._store, self._collection, self._admission)
+        measured = Measured(self._store, self._collection, self._admission, self._watches)
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
         self._front = self._build_front(application)
         refused = RefusedCertificates(self._tls, self._clock) if asks_for_certificates(settings) else None
@@ -192,11 +207,13 @@ class Program:
             await connections.close()
 
     async def _expire(self) -> None:
-        """Let go of usage that has become too old, and of requests that have taken too long."""
+        """Let go of usage that has become too old, and of requests and watches that have taken long enough."""
         while True:
             await self._clock.sleep(_EXPIRY_PERIOD)
             self._store.expire()
             self._deadlines.sweep()
+            if self._watches is not None:
+                self._watches.sweep()
 
     async def _follow_files(self) -> None:
         while True:

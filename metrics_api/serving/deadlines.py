@@ -42,9 +42,13 @@ class Deadlines:
             if wanted is not None and wanted < self._limit:
                 self._timers[task] = asyncio.get_running_loop().call_later(wanted, self._cancel, task)
 
+    def release(self, task: asyncio.Task[object]) -> None:
+        """Let the request take as long as it likes; whoever waits for all to end does not wait for it."""
+        self.end(task)
+
     def end(self, task: asyncio.Task[object]) -> None:
-        """Watch no more."""
-        del self._due[task]
+        """Watch no more; of no effect the second time."""
+        self._due.pop(task, None)
         if self._timers and (timer := self._timers.pop(task, None)) is not None:
             timer.cancel()
         if self._overdue:

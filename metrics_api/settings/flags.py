@@ -255,6 +255,18 @@ _AUTHORIZATION = Section(
 _REQUESTS = Section(
     "Requests and shutdown",
     (
+        Flag(
+            "enable-watch",
+            kinds.BOOL,
+            "Answer watches: each new sample is an event. Objects and lists then have a resourceVersion, and discovery "
+            "has the verb. Not in metrics-server.",
+        ),
+        Flag(
+            "max-watchers",
+            kinds.INT,
+            "Watches answered at once; more get 429. They do not count as requests in flight, and --request-timeout "
+            "does not end them. Not in metrics-server.",
+        ),
         Flag("max-requests-inflight", kinds.INT, "Requests answered at once; more get 429. 0: no limit."),
         Flag("request-timeout", kinds.DURATION, "Longest time for one request, and for the drain at shutdown."),
         Flag(

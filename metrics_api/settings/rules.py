@@ -164,6 +164,7 @@ _HEADER_FLAGS = (
 
 _NEVER_NEGATIVE = (
     "max-requests-inflight",
+    "max-watchers",
     "request-timeout",
     "shutdown-delay-duration",
     "authentication-token-webhook-cache-ttl",

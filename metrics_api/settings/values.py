@@ -148,6 +148,10 @@ class Settings:
     authorization_webhook_cache_unauthorized_ttl: float = 10.0
     """Seconds that its no is kept."""
 
+    enable_watch: bool = False
+    """Answer watches, give objects and lists a resourceVersion, and advertise the verb."""
+    max_watchers: int = 1000
+    """Watches answered at once, those above get 429."""
     max_requests_inflight: int = 400
     """Requests answered at once, those above get 429; 0: no limit."""
     request_timeout: float = 60.0

@@ -111,6 +111,11 @@ class OwnCollector(Collector):
         yield latencies
         errors = {str(code): count for code, count in self._reads.errors.copy().items()}
         yield _counter("read_errors", "Answers that were errors, by HTTP status.", "code", errors)
+        watchers = self._sources.watchers()
+        yield GaugeMetricFamily("metrics_api_watchers", "Clients that watch what is served.", watchers.open)
+        yield CounterMetricFamily(
+            "metrics_api_watchers_cut_off", "Clients whose watch was cut off: they did not keep up.", watchers.cut_off
+        )
         yield _histogram("event_loop_lag_seconds", "How late the event loop wakes up.", self._lag.lags)
 
     def _asking(self) -> Iterator[Metric]:

@@ -29,6 +29,14 @@ class WatchCounts(NamedTuple):
     """Objects that could not be understood, so far."""
 
 
+class WatcherCounts(NamedTuple):
+    """Clients that watch what we serve."""
+
+    open: int
+    cut_off: int
+    """Those that did not keep up, so far."""
+
+
 class CacheCounts(NamedTuple):
     """Remembered reviews."""
 
@@ -74,6 +82,10 @@ class Sources(Protocol):
 
     def watches(self) -> Mapping[str, WatchCounts]:
         """Return resource -> counts."""
+        ...
+
+    def watchers(self) -> WatcherCounts:
+        """Return counts of those who watch us."""
         ...
 
     def review_caches(self) -> Mapping[str, CacheCounts]:

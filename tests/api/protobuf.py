@@ -16,8 +16,10 @@ Message = dict[int, tuple[str, Any]]
 META: Message = {
     1: ("name", "text"),
     3: ("namespace", "text"),
+    6: ("resourceVersion", "text"),
     8: ("creationTimestamp", "time"),
     11: ("labels", {"m": "text"}),
+    12: ("annotations", {"m": "text"}),
 }
 LIST_META: Message = {
     1: ("selfLink", "text"),
@@ -137,6 +139,8 @@ def _value(value: int | bytes, kind: Any) -> Any:
     inner = dict(fields(value)) if kind in ("time", "duration", "quantity") else {}
     match kind:
         case "time":
+            if not inner:
+                return None
             assert inner[2] == 0
             return datetime.fromtimestamp(cast(int, inner[1]), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case "duration":

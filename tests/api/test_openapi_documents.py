@@ -17,7 +17,12 @@ from tests.api.views import DATA, FakeView, captured_row, connect, make_api
 
 _V2 = v2_document("title", "v1.2.3")
 _V3 = {version: v3_document("title", "v1.2.3", version) for version in ("v1", "v1beta1")}
-_ALL = [pytest.param(_V2, id="v2"), *(pytest.param(each, id=f"v3-{version}") for version, each in _V3.items())]
+_WATCHED_V2 = v2_document("title", "v1.2.3", has_watches=True)
+_ALL = [
+    pytest.param(_V2, id="v2"),
+    pytest.param(_WATCHED_V2, id="v2-with-watches"),
+    *(pytest.param(each, id=f"v3-{version}") for version, each in _V3.items()),
+]
 _PACKAGE = "io.k8s.metrics.pkg.apis.metrics."
 _CAPTURED_V2 = json.loads((DATA / "openapiv2.json").read_text())
 _CAPTURED_V3 = json.loads((DATA / "openapiv3-gv.json").read_text())
@@ -178,6 +183,17 @@ def test_a_list_takes_these_parameters_and_an_object_one() -> None:
         query = [each["name"] for each in item.get("parameters", ()) if each["in"] == "query"]
         expected = {"list": list(_QUERY_EXAMPLES), "get": ["pretty"], None: []}
         assert query == expected[item["get"].get("x-kubernetes-action")]
+
+
+def test_a_list_takes_the_parameters_of_a_watch_where_watches_are_answered() -> None:
+    plain, watched = (
+        {each["name"]: each["type"] for path, each in rules.parameters(document) if path.endswith("v1/nodes")}
+        for document in (_V2, _WATCHED_V2)
+    )
+    more = {name: kind for name, kind in watched.items() if name not in plain}
+    assert more == {"watch": "boolean", "sendInitialEvents": "boolean", "allowWatchBookmarks": "boolean"}
+    captured = {each["name"]: each["type"] for each in _CAPTURED_V2["parameters"].values()}
+    assert {name: captured.get(name) for name in watched} == watched
 
 
 @pytest.mark.parametrize(

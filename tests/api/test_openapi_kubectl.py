@@ -134,8 +134,8 @@ async def test_explain_tells_all_fields_behind_the_aggregation_layer(
     assert words.partition("FIELDS: ")[2] == (
         "apiVersion <string> containers <[]ContainerMetrics> -required- name <string> -required- "
         "usage <map[string]string> -required- kind <string> metadata <Object> creationTimestamp <string> "
-        "labels <map[string]string> name <string> namespace <string> timestamp <string> -required- "
-        "window <string> -required-"
+        "labels <map[string]string> name <string> namespace <string> resourceVersion <string> "
+        "timestamp <string> -required- window <string> -required-"
     )
 
 

@@ -10,7 +10,7 @@ from metrics_api.telemetry.exposition import expose, register
 from metrics_api.telemetry.kubelet_requests import KubeletRequests
 from metrics_api.telemetry.lag import LoopLag
 from metrics_api.telemetry.reads import Reads
-from metrics_api.telemetry.sources import CacheCounts, NodesStanding, RowCounts, WatchCounts
+from metrics_api.telemetry.sources import CacheCounts, NodesStanding, RowCounts, WatchCounts, WatcherCounts
 from tests.fakes import FakeClock
 
 
@@ -29,6 +29,9 @@ class FakeSources:
 
     def watches(self) -> Mapping[str, WatchCounts]:
         return {"pods": WatchCounts(300, 2, 1, 0)}
+
+    def watchers(self) -> WatcherCounts:
+        return WatcherCounts(12, 3)
 
     def review_caches(self) -> Mapping[str, CacheCounts]:
         return {"access": CacheCounts(3, 40, 5)}

@@ -28,6 +28,8 @@ from tests.telemetry.sources import Exposed
         'metrics_api_watch_restarts_total{resource="pods"} 2.0',
         'metrics_api_watch_relists_total{resource="pods"} 1.0',
         'metrics_api_watched_objects{resource="pods"} 300.0',
+        "metrics_api_watchers 12.0",
+        "metrics_api_watchers_cut_off_total 3.0",
         'metrics_api_review_cache_hits_total{cache="access"} 40.0',
         'metrics_api_review_cache_misses_total{cache="access"} 5.0',
         "metrics_api_event_loop_lag_seconds_count 0.0",

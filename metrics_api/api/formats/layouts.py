@@ -59,7 +59,7 @@ def layout_of(resource: Resource, version: str, wanted: Format) -> Layout:
 
 
 def page_layout(resource: Resource, version: str, wanted: Format, meta: ListMeta | None) -> Layout:
-    """Return the layout of one page; as every page but the last has metadata of its own, it is not remembered."""
+    """Return the layout of a list with metadata of its own, as a page has; it is not remembered."""
     if wanted.media_type == PROTOBUF:
         return _protobuf(resource, version, wanted, meta)
     shape = shape_of(resource, version, wanted)
@@ -132,7 +132,7 @@ def _protobuf(resource: Resource, version: str, wanted: Format, page: ListMeta |
         piece, pieces = protobuf_rows.encoded_row, protobuf_rows.encoded
     object_head = wire.envelope_head(api_version, kind)
     list_head = wire.envelope_head(api_version, list_kind) + wire.RAW_TAG
-    meta = wire.EMPTY_LIST_META if page is None else wire.list_meta(page.continue_token, page.remaining)
+    meta = wire.EMPTY_LIST_META if page is None else _list_meta(page)
     tail = wire.ENVELOPE_TAIL
 
     def head(size: int) -> bytes:
@@ -144,6 +144,10 @@ def _protobuf(resource: Resource, version: str, wanted: Format, page: ListMeta |
 
     content_type = b"application/vnd.kubernetes.protobuf"
     return Layout(content_type, one, pieces, b"", b"", tail, head(0) + tail, _PROTOBUF_STEP, head)
+
+
+def _list_meta(page: ListMeta) -> bytes:
+    return wire.list_meta(str(page.version or ""), page.continue_token, page.remaining)
 
 
 def _partial_pieces(rows: Sequence[Row]) -> list[bytes]:

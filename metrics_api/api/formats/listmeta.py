@@ -1,4 +1,4 @@
-"""The metadata of a list that is one page of a longer one."""
+"""The metadata of a list: its version, and where the rest of it is when it is one page of a longer one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import Any, NamedTuple
 
 
 class ListMeta(NamedTuple):
-    """Where the rest of a list is; the last page, and a list that is whole, have none."""
+    """What a list says of itself; one that is whole and has no version says nothing."""
 
-    continue_token: str
-    remaining: int | None
+    continue_token: str = ""
+    """Where the rest is; empty on the last page, and when the list is whole."""
+    remaining: int | None = None
     """How many objects follow this page; ``None`` with a selector, when Kubernetes does not say either."""
+    version: int = 0
+    """``resourceVersion``; 0, and not said, unless changes are numbered."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
+        versioned = {"resourceVersion": str(self.version)} if self.version else {}
+        continued = {"continue": self.continue_token} if self.continue_token else {}
         counted = {} if self.remaining is None else {"remainingItemCount": self.remaining}
-        return {"continue": self.continue_token, **counted}
+        return {**versioned, **continued, **counted}

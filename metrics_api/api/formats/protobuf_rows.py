@@ -7,7 +7,7 @@ same bytes are also a single object with its envelope cut away. Messages: ``k8s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from metrics_api.api.formats.wire import delimited, number_field, text_field
@@ -17,8 +17,8 @@ from metrics_api.quantity import format_cpu, format_memory
 _OF_CONTAINER, _OF_NODE = 2, 4
 """The number of the usage map in ``ContainerMetrics`` and ``NodeMetrics``."""
 _CONTAINERS = 4
-_CREATED = 8
-_LABELS = 11
+_NAMESPACE, _VERSION, _GENERATION, _CREATED = 3, 6, 7, 8
+_LABELS, _ANNOTATIONS = 11, 12
 _MOST_DIGITS = 40
 """More than any quantity has characters."""
 
@@ -58,6 +58,21 @@ def encoded_metadata(row: Row) -> bytes:
     return delimited(2, delimited(1, _metadata(row)))
 
 
+def encoded_bookmark(version: int, annotations: Mapping[str, str], *, is_partial: bool) -> bytes:
+    """Return an object that has nothing but a version and annotations, as an element of a list.
+
+    Args:
+        version: Its ``resourceVersion``.
+        annotations: Few.
+        is_partial: Whether it is a ``PartialObjectMetadata``; otherwise a NodeMetrics or PodMetrics.
+    """
+    entries = [delimited(_ANNOTATIONS, text_field(1, key) + text_field(2, value)) for key, value in annotations.items()]
+    created = delimited(_CREATED, b"")  # a Time without fields is none
+    metadata = delimited(1, b"".join((text_field(1, ""), _after_name("", version), created, *entries)))
+    measured = b"" if is_partial else delimited(2, b"") + _window(0.0)
+    return delimited(2, metadata + measured)
+
+
 def _encode(row: Row) -> bytes:
     usage = row.usage
     if row.namespace:
@@ -72,13 +87,17 @@ def _metadata(row: Row) -> bytes:
     labels = row.labels
     entries = [_label(key, labels[key]) for key in sorted(labels)]
     created = _time(_CREATED, int(row.created // 1))
-    return b"".join((text_field(1, row.name), _after_name(row.namespace), created, *entries))
+    after_name = _after_name(row.namespace, row.version) if row.version else _unversioned_after_name(row.namespace)
+    return b"".join((text_field(1, row.name), after_name, created, *entries))
 
 
-@lru_cache(4096)
-def _after_name(namespace: str) -> bytes:
-    """Return fields 2 to 7, of which only the third, the namespace, is ever filled."""
-    return b"".join((*(text_field(n, namespace if n == 3 else "") for n in range(2, 7)), number_field(7, 0)))
+def _after_name(namespace: str, version: int = 0) -> bytes:
+    """Return fields 2 to 7, of which only the namespace and the resourceVersion are ever filled."""
+    filled = {_NAMESPACE: namespace, _VERSION: str(version or "")}
+    return b"".join((*(text_field(n, filled.get(n, "")) for n in range(2, 7)), number_field(_GENERATION, 0)))
+
+
+_unversioned_after_name = lru_cache(4096)(_after_name)
 
 
 @lru_cache(4096)

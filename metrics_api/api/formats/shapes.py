@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
 from metrics_api.api.formats.format import META_GROUP, PARTIAL, PARTIAL_LIST, TABLE, Format
+from metrics_api.api.formats.items import item_of, items_of
 from metrics_api.api.group import GROUP, Resource
 from metrics_api.model import Row
 from metrics_api.quantity import format_cpu, format_memory
 from metrics_api.timetext import format_duration
-
-_item = attrgetter("item")
 
 
 class Shape(NamedTuple):
@@ -59,16 +57,12 @@ def shape_of(resource: Resource, version: str, wanted: Format) -> Shape:
 
 def _objects(resource: Resource, version: str) -> Shape:
     document = _typed(f"{resource.kind}List", f"{GROUP}/{version}")
-    return Shape(document, "items", _items, _object_writer(resource, version), is_cheap=True)
-
-
-def _items(rows: Sequence[Row]) -> list[bytes]:
-    return list(map(_item, rows))
+    return Shape(document, "items", items_of, _object_writer(resource, version), is_cheap=True)
 
 
 def _object_writer(resource: Resource, version: str) -> Callable[[Row], bytes]:
     head = _head(resource.kind, f"{GROUP}/{version}") + b","
-    return lambda row: head + row.item[1:]
+    return lambda row: head + item_of(row)[1:]
 
 
 def _partial(version: str) -> Shape:
@@ -78,7 +72,7 @@ def _partial(version: str) -> Shape:
 
 def _partial_writer(version: str) -> Callable[[Row], bytes]:
     head = _head(PARTIAL, f"{META_GROUP}/{version}") + b',"metadata":'
-    return lambda row: b"%b%b}" % (head, _decode(row.item).metadata)
+    return lambda row: b"%b%b}" % (head, _decode(item_of(row)).metadata)
 
 
 def _table(resource: Resource, version: str, wanted: Format) -> Shape:
@@ -93,7 +87,7 @@ def _table(resource: Resource, version: str, wanted: Format) -> Shape:
     def write(row: Row) -> bytes:
         return b'{"cells":%b,"object":%b}' % (orjson.dumps(_cells(row)), write_object(row))
 
-    document = _typed(TABLE, f"{META_GROUP}/{wanted.version}") | {"columnDefinitions": _COLUMNS}
+    document = _typed(TABLE, f"{META_GROUP}/{wanted.version}") | {"columnDefinitions": COLUMNS}
     return Shape(document, "rows", _each(write), None)
 
 
@@ -101,7 +95,7 @@ def _column(name: str, kind: str, description: str = "") -> dict[str, Any]:
     return {"name": name, "type": "string", "format": kind, "description": description, "priority": 0}
 
 
-_COLUMNS = (
+COLUMNS = (
     _column("Name", "name", "Name of the resource"),
     _column("cpu", "quantity"),
     _column("memory", "quantity"),

@@ -50,13 +50,13 @@ def text_field(number: int, text: str) -> bytes:
     return delimited(number, text.encode(errors="replace"))
 
 
-def list_meta(continue_token: str, remaining: int | None) -> bytes:
+def list_meta(version: str, continue_token: str, remaining: int | None) -> bytes:
     """Return a ``ListMeta`` in field 1: selfLink, resourceVersion, continue, and remainingItemCount if it is known."""
     counted = b"" if remaining is None else number_field(4, remaining)
-    return delimited(1, text_field(1, "") + text_field(2, "") + text_field(3, continue_token) + counted)
+    return delimited(1, text_field(1, "") + text_field(2, version) + text_field(3, continue_token) + counted)
 
 
-EMPTY_LIST_META = list_meta("", None)
+EMPTY_LIST_META = list_meta("", "", None)
 
 RAW_TAG = _TAGS[2]
 """What the envelope's ``raw`` begins with; its length and content follow, then ``ENVELOPE_TAIL``."""
