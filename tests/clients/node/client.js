@@ -12,6 +12,30 @@ config.loadFromDefault();
 const core = config.makeApiClient(k8s.CoreV1Api);
 const metrics = new k8s.Metrics(config);
 
+const metricsPath = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`;
+
+const firstEvents = async (begin) => {
+  const expected = (await metrics.getPodMetrics(namespace)).items.length;
+  const events = [];
+  await new Promise((resolve, reject) => {
+    let request;
+    const event = (type, each) => {
+      events.push(`${type} ${each.metadata.name}`);
+      if (events.length === expected) {
+        request.then((controller) => controller.abort());
+        resolve();
+      }
+    };
+    request = Promise.resolve(
+      begin(event, (error) => {
+        if (events.length < expected) reject(error ?? new Error('the watch ended early'));
+      }),
+    );
+    request.catch(reject);
+  });
+  return events;
+};
+
 const questions = {
   topNodes: async () =>
     (await k8s.topNodes(core)).map((each) => ({
@@ -30,6 +54,20 @@ const questions = {
     })),
   nodeMetrics: () => metrics.getNodeMetrics(),
   podMetrics: () => metrics.getPodMetrics(namespace),
+  // The events that a watch of metrics begins with, as many as a list has.
+  watchMetrics: () => firstEvents((event, done) => new k8s.Watch(config).watch(metricsPath, {}, event, done)),
+  // The same from an informer, which lists and then watches from the list's version.
+  informMetrics: () =>
+    firstEvents(async (event, done) => {
+      const api = config.makeApiClient(k8s.CustomObjectsApi);
+      const list = () =>
+        api.listNamespacedCustomObject({ group: 'metrics.k8s.io', version: 'v1beta1', namespace, plural: 'pods' });
+      const informer = k8s.makeInformer(config, metricsPath, list);
+      informer.on('add', (each) => event('ADDED', each));
+      informer.on('error', done);
+      await informer.start();
+      return { abort: () => informer.stop() };
+    }),
   list: async () => (await core.listNode()).items.map((each) => each.metadata.name),
   // The names of the pods that a watch begins with, as many as a list has.
   watch: async () => {
