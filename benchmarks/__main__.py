@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.memory": ([], ["--quick"]),
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
+    "benchmarks.watchers": ([], ["--quick"]),
 }
 """Module -> its arguments in full, and for a quick run."""
 
