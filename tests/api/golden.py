@@ -12,9 +12,12 @@ from pathlib import Path
 
 import httpx
 
+from metrics_api.api.continuetoken import ContinueToken, encode_token
 from metrics_api.api.resources import MetricsView
 from tests.api.protobuf import decode_object
 from tests.api.views import V1, V1BETA1, FakeView, captured_row, connect, make_api, make_row
+from tests.api.watch.watching import Client, Cluster, frames, watch
+from tests.fakes import settle
 
 FOLDER = Path(__file__).parent.parent / "data/golden"
 
@@ -46,6 +49,8 @@ LIST = (
 )
 _TABLE = (_meta(_JSON, "Table"), _meta(_YAML, "Table"))
 
+_EXPIRED = encode_token(ContinueToken("", 0, "default", "db-0"))
+
 CASES: Mapping[str, tuple[str, Sequence[str]]] = {
     "node": (f"{V1BETA1}/nodes/n1", OBJECT),
     "nodes": (f"{V1}/nodes", LIST),
@@ -56,6 +61,15 @@ CASES: Mapping[str, tuple[str, Sequence[str]]] = {
     "pods-table-without-objects": (f"{V1}/namespaces/default/pods?includeObject=None", _TABLE),
     "error-not-found": (f"{V1}/nodes/nope", (*_PLAIN, _meta(_JSON, "Table"), "text/html")),
     "error-bad-option": (f"{V1}/pods?resourceVersionMatch=X&sendInitialEvents=1", _PLAIN),
+    "error-pod-not-found": (f"{V1}/namespaces/default/pods/nope", _PLAIN),
+    "error-no-metrics-yet": (f"{V1}/namespaces/default/pods/young", _PLAIN),
+    "error-path": (f"{V1}/nope", _PLAIN),
+    "error-method": (f"DELETE {V1}/nodes/n1", _PLAIN),
+    "error-label-selector": (f"{V1}/pods?labelSelector=a%3Db%3Dc", _PLAIN),
+    "error-field-selector": (f"{V1}/pods?fieldSelector=spec.nodeName%3Dn1", _PLAIN),
+    "error-limit": (f"{V1}/pods?limit=x", _PLAIN),
+    "error-continue": (f"{V1}/pods?continue=x", _PLAIN),
+    "error-continue-expired": (f"{V1}/pods?continue={_EXPIRED}", _PLAIN),
     "error-table-option": (f"{V1}/pods?includeObject=Foo", (f"{_meta(_JSON, 'Table')},{_YAML}",)),
     "error-watch": (f"{V1}/pods?watch=1", _PLAIN),
     "error-not-acceptable": (
@@ -70,14 +84,57 @@ CASES: Mapping[str, tuple[str, Sequence[str]]] = {
 
 def _view() -> FakeView:
     pods = [captured_row("pod.json"), make_row("default", "db-0", {}, cpu="1", memory="0"), make_row("shop", "é", {})]
-    return FakeView([captured_row("node.json"), make_row("", "n2", {"zone": "b"}, cpu="1500m", memory="1Gi")], pods)
+    nodes = [captured_row("node.json"), make_row("", "n2", {"zone": "b"}, cpu="1500m", memory="1Gi")]
+    return FakeView(nodes, pods, known=["default/young"])
 
 
 async def render(path: str, accepts: Sequence[str], view: MetricsView | None = None) -> str:
-    """Return the answers to a path, one after the other, by default over a small view of captured objects."""
+    """Return the answers to a path, one after the other, by default over a small view of captured objects.
+
+    A method other than GET stands before the path.
+    """
+    method, path = ("GET", path) if path.startswith("/") else path.split()
     async with connect(make_api(view or _view())) as client:
-        answers = [_show(accept, await client.get(path, headers={"accept": accept})) for accept in accepts]
-    return f"GET {path}\n" + "".join(answers)
+        answers = [_show(accept, await client.request(method, path, headers={"accept": accept})) for accept in accepts]
+    return f"{method} {path}\n" + "".join(answers)
+
+
+WATCHES: Mapping[str, tuple[str, Sequence[str]]] = {
+    f"watch-{resource}": (
+        f"{V1}/{resource}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true",
+        (_JSON, _PB, _meta(_JSON, "Table"), _meta(_JSON, "PartialObjectMetadata"), _meta(_PB, "PartialObjectMetadata")),
+    )
+    for resource in ("nodes", "pods")
+} | {"watch-expired": (f"{V1}/pods?resourceVersion=1", (_JSON, _PB, _meta(_JSON, "Table")))}
+"""What a watch sends from its beginning over a new sample to the end of what is watched."""
+
+
+async def render_watch(path: str, accepts: Sequence[str]) -> str:
+    """Return what watches in several formats send, each event on a line."""
+    cluster = Cluster()
+    cluster.pod("web-1", app="web")
+    cluster.sampled()
+    path, _, query = path.partition("?")
+    clients = [watch(cluster, path, query, accept=accept) for accept in accepts]
+    await settle()
+    cluster.sampled()
+    await settle()
+    cluster.remove("web-1")
+    cluster.store.remove_node("node-a")
+    await settle()
+    cluster.watches.end_all()
+    await settle()
+    shown = [_show_watch(accept, client) for accept, client in zip(accepts, clients, strict=True)]
+    return f"GET {path}?watch=true&{query}\n" + "".join(shown)
+
+
+def _show_watch(accept: str, client: Client) -> str:
+    text = client.body.decode() if not client.content_type.startswith(_PB) else _lines(frames(client.body))
+    return f"\n=== Accept: {accept}\n{client.code} {client.content_type}\n\n{text}"
+
+
+def _lines(events: Sequence[tuple[str, object]]) -> str:
+    return "".join(f"{json.dumps({'type': kind, 'object': shown})}\n" for kind, shown in events)
 
 
 def _show(accept: str, response: httpx.Response) -> str:
@@ -92,6 +149,8 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, case in CASES.items():
         (FOLDER / f"{name}.txt").write_text(asyncio.run(render(*case)))
+    for name, case in WATCHES.items():
+        (FOLDER / f"{name}.txt").write_text(asyncio.run(render_watch(*case)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from tests.api.golden import CASES, FOLDER, render
+from tests.api.golden import CASES, FOLDER, WATCHES, render, render_watch
 from tests.api.protobuf import decode_object
 from tests.api.views import DATA, V1BETA1, FakeView, captured_row, connect, make_api
 
@@ -17,8 +17,13 @@ async def test_an_answer_is_the_one_that_was_written_down(name: str) -> None:
     assert await render(*CASES[name]) == (FOLDER / f"{name}.txt").read_text()
 
 
+@pytest.mark.parametrize("name", WATCHES)
+async def test_a_watch_is_the_one_that_was_written_down(name: str) -> None:
+    assert await render_watch(*WATCHES[name]) == (FOLDER / f"{name}.txt").read_text()
+
+
 def test_nothing_is_written_down_that_no_case_asks_for() -> None:
-    assert {path.stem for path in FOLDER.iterdir()} == CASES.keys()
+    assert {path.stem for path in FOLDER.iterdir()} == CASES.keys() | WATCHES.keys()
 
 
 @pytest.mark.parametrize(
