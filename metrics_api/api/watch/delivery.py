@@ -57,10 +57,6 @@ class Delivery:
             return
         watcher.put(chunk)
         if watcher.behind > MOST_BEHIND:
-            self._cut(watcher)
+            self.cut_off += watcher.relieve()
         elif self._backlog.bytes > MOST_BEHIND_TOGETHER:
-            self._cut(max(self._watchers, key=lambda each: each.behind))
-
-    def _cut(self, watcher: Watcher) -> None:
-        self.cut_off += 1
-        watcher.cut()
+            self.cut_off += max(self._watchers, key=lambda each: each.behind).relieve()

@@ -27,6 +27,9 @@ class Watcher:
         due: The monotonic moment at which it ends.
         wants_bookmarks: Whether it is told now and then how far it has come.
         cut_off: Ends its connection at once.
+
+    Until ``begin`` is called the client is sent what was before. That may take long, so then a queue that gets too long
+    is dropped, and what was missed is looked up again; later the client is cut off.
     """
 
     __slots__ = (
@@ -36,6 +39,8 @@ class Watcher:
         "_waiting",
         "behind",
         "due",
+        "has_begun",
+        "has_missed",
         "is_ended",
         "next_bookmark",
         "wants_bookmarks",
@@ -52,11 +57,14 @@ class Watcher:
         self.wants_bookmarks = wants_bookmarks
         self.next_bookmark = float("inf")
         """The monotonic moment of its next bookmark."""
+        self.has_begun = False
+        self.has_missed = False
+        """Whether something was dropped that was to be sent."""
         self.is_ended = False
 
     def put(self, chunk: bytes) -> None:
         """Add what is to be sent."""
-        if not self.is_ended:
+        if not (self.is_ended or self.has_missed):
             self._chunks.append(chunk)
             self.behind += len(chunk)
             self._backlog.bytes += len(chunk)
@@ -84,10 +92,23 @@ class Watcher:
         self._forget(self.behind)
         self.end()
 
-    def cut(self) -> None:
-        """End the connection of a client that does not keep up; it can go on where it was."""
-        self.leave()
-        self._cut_off()
+    def begin(self) -> None:
+        """Note that the client has been sent what was before."""
+        self.has_begun = True
+
+    def relieve(self) -> bool:
+        """Drop the queue of a client that does not keep up; return whether its connection had to be ended for it.
+
+        If so, the client can go on where it was, by the last version it saw.
+        """
+        if self.has_begun:
+            self.leave()
+            self._cut_off()
+        else:
+            self.has_missed = True
+            self._chunks.clear()
+            self._forget(self.behind)
+        return self.has_begun
 
     def _forget(self, length: int) -> None:
         self.behind -= length

@@ -96,23 +96,22 @@ class Watches:
         Raises:
             TooManyRequestsError: there are too many, or the end of the process is near.
         """
-        subject, beginning, seconds = watch
-        watcher = self._admit(scope, beginning, seconds)
-        channel = self._join(subject, watcher)
-        hangup = asyncio.create_task(_await_hangup(receive, watcher))
+        self._admit(scope)
+        subject, seconds = watch.subject, watch.seconds
+        lasting = seconds if seconds > 0 else _SHORTEST + random.random() * _SPREAD  # noqa: S311 - no secret
+        due = self._clock.monotonic() + lasting
+        stream = Stream(reply, subject.events())
+        error, beginning = None, watch.beginning
         try:
-            # At once: what it follows and what it begins with must meet without a gap.
-            happened, version = self._begin(subject, beginning), self._feed.version
-            stream = Stream(reply, subject.events())
-            await stream.send_beginning(happened, watcher, version if beginning.marks_end else None)
-            await stream.send_changes(watcher)
-            await stream.end()
-        except StatusError as error:
-            await Stream(reply, subject.events()).end(error)
-        finally:
-            hangup.cancel()
-            watcher.leave()
-            self._part(channel, watcher)
+            while True:
+                watcher = self._watcher(scope, beginning, due)
+                missed_since = await self._serve(receive, stream, subject, beginning, watcher)
+                if missed_since is None:
+                    break
+                beginning = Beginning(missed_since, initial=False, marks_end=False, bookmarks=beginning.bookmarks)
+        except StatusError as raised:
+            error = raised
+        await stream.end(error)
 
     def sweep(self) -> None:
         """Send the bookmarks that are due, and end what is due to end. To be called about once a second."""
@@ -134,21 +133,42 @@ class Watches:
             channel.flush()
         self._delivery.hand_out(None, list(self._watchers))
 
-    def _admit(self, scope: Scope, beginning: Beginning, seconds: int) -> Watcher:
+    async def _serve(
+        self, receive: Receive, stream: Stream, subject: Subject, beginning: Beginning, watcher: Watcher
+    ) -> int | None:
+        """Send what a watch begins with, and then what happens.
+
+        Returns:
+            The version after which it has missed something, because it took too long to begin; ``None`` at its end.
+        """
+        channel = self._join(subject, watcher)
+        hangup = asyncio.create_task(_await_hangup(receive, watcher))
+        try:
+            # At once: what it follows and what it begins with must meet without a gap.
+            happened, version = self._begin(subject, beginning), self._feed.version
+            await stream.send_beginning(happened, watcher, version if beginning.marks_end else None)
+            if watcher.has_missed and not watcher.is_ended:
+                return version
+            watcher.begin()
+            await stream.send_changes(watcher)
+            return None
+        finally:
+            hangup.cancel()
+            watcher.leave()
+            self._part(channel, watcher)
+
+    def _admit(self, scope: Scope) -> None:
         if self._is_stopping:
             raise TooManyRequestsError("The apiserver is shutting down, please try again later.", retry_after=5)
         if len(self._watchers) >= self._most:
             raise TooManyRequestsError("Too many requests, please try again later.", retry_after=5)
-        lasting = seconds if seconds > 0 else _SHORTEST + random.random() * _SPREAD  # noqa: S311 - no secret
-        watcher = Watcher(
-            self._backlog,
-            due=self._clock.monotonic() + lasting,
-            wants_bookmarks=beginning.bookmarks,
-            cut_off=partial(self._cut_off, scope),
-        )
-        watcher.next_bookmark = self._next_bookmark(watcher)
         if self._requests is not None:
             self._requests.release(scope)
+
+    def _watcher(self, scope: Scope, beginning: Beginning, due: float) -> Watcher:
+        cut_off = partial(self._cut_off, scope)
+        watcher = Watcher(self._backlog, due=due, wants_bookmarks=beginning.bookmarks, cut_off=cut_off)
+        watcher.next_bookmark = self._next_bookmark(watcher)
         return watcher
 
     def _cut_off(self, scope: Scope) -> None:

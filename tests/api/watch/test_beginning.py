@@ -7,8 +7,10 @@ import random
 
 import pytest
 
+from metrics_api.timetext import format_rfc3339
 from tests.api.views import V1
 from tests.api.watch.watching import FIRST, Client, Cluster, watch
+from tests.fakes import settle
 
 PODS = f"{V1}/pods"
 INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
@@ -174,6 +176,41 @@ async def test_what_changes_while_the_beginning_is_sent_comes_again_with_its_own
     versions = [int(shown["metadata"]["resourceVersion"]) for _, shown in events]
     assert max(versions[:2]) <= begun < min(versions[2:])
     assert versions[2:] == sorted(versions[2:])
+
+
+async def test_what_is_too_much_to_wait_for_the_end_of_the_beginning_is_looked_up_again(cluster: Cluster) -> None:
+    for number in range(500):
+        cluster.pod(f"pod-{number}")
+    cluster.sampled()
+    cluster.remove("pod-7")
+    client = watch(cluster, reads=False)
+    await client.events()
+    while not next(iter(cluster.watches._watchers)).has_missed:
+        cluster.sampled()
+        await client.events()
+    cluster.remove("b")
+    client.reads(True)
+    events = await client.events()
+    await settle(100)
+    events += await client.events()
+    assert cluster.watches.cut_off == 0
+    assert [kind for kind, _ in events[:501]] == ["ADDED"] * 501
+    assert [kind for kind, _ in events[501:]].count("MODIFIED") == 500
+    last = {shown["metadata"]["name"]: (kind, shown) for kind, shown in events}
+    assert last.pop("b")[0] == "DELETED"
+    newest = format_rfc3339(cluster.store.pods(None)[0].usage.time)
+    assert {shown["timestamp"] for _, shown in last.values()} == {newest}
+    cluster.sampled("a")
+    assert await client.seen() == ["MODIFIED a"]
+
+
+async def test_who_comes_between_a_change_and_its_event_gets_it_once(cluster: Cluster) -> None:
+    earlier = watch(cluster)
+    await earlier.events()
+    later = watch(cluster)
+    cluster.sampled("a")  # before the newcomer's task has its first turn
+    assert await earlier.seen() == ["MODIFIED a"]
+    assert await later.seen() == ["ADDED a", "ADDED b"]
 
 
 @pytest.mark.parametrize("seed", range(8))
