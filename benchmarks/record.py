@@ -66,6 +66,7 @@ class AheadClock(SystemClock):
     """A clock as far ahead as the scrapes are."""
 
     ahead = 0.0
+    """Seconds."""
 
     def now(self) -> float:
         """Return Unix time."""

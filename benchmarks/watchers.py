@@ -23,12 +23,12 @@ from typing import IO, NamedTuple
 import msgspec
 import uvloop
 
+from benchmarks.record import AheadClock
 from metrics_api.api.app import build_api
 from metrics_api.api.overload import answer_shutting_down, answer_timeout
 from metrics_api.api.probes import PING, Probes
 from metrics_api.api.watch.watches import Watches
 from metrics_api.app.long_requests import LongRequests
-from metrics_api.clock import SystemClock
 from metrics_api.model import Endpoint, NodeInfo, NodeSamples, PodInfo, PodSample, Sample
 from metrics_api.serving.certificates import find_pair
 from metrics_api.serving.deadlines import Deadlines
@@ -50,18 +50,6 @@ _AT_ONCE = 50
 """Connections opened at the same time."""
 
 
-class _Clock(SystemClock):
-    """A clock as far ahead as the scrapes are."""
-
-    ahead = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.ahead
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
-
-
 class _Cluster:
     """A store with a node, and on it 30 pods of one namespace.
 
@@ -70,7 +58,7 @@ class _Cluster:
     """
 
     def __init__(self, changes: Changes | None) -> None:
-        self.clock = _Clock()
+        self.clock = AheadClock()
         self.store = Store(self.clock, resolution=_PERIOD, max_age=90.0, changes=changes)
         self._node = NodeInfo("node", "uid", {}, cpu_cores=64.0, memory_capacity=256 << 30)
         self.store.set_node(self._node)
