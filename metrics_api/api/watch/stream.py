@@ -31,12 +31,13 @@ class Stream:
 
         Args:
             happened: Some events at a time.
-            watcher: When it has ended, nobody listens any more.
+            watcher: Who listens, or is gone. Its end does not matter: a beginning that is not complete would leave the
+                client with versions beyond what it knows.
             marked: The version that a bookmark at the end has; ``None`` for no bookmark.
         """
         await self._begin()
         async for some in happened:
-            if watcher.is_ended:
+            if watcher.is_gone:
                 return
             if some:
                 await self._send(b"".join([self._events.event(*each) for each in some]))

@@ -42,6 +42,7 @@ class Watcher:
         "has_begun",
         "has_missed",
         "is_ended",
+        "is_gone",
         "next_bookmark",
         "wants_bookmarks",
     )
@@ -61,6 +62,8 @@ class Watcher:
         self.has_missed = False
         """Whether something was dropped that was to be sent."""
         self.is_ended = False
+        self.is_gone = False
+        """Whether nobody listens any more."""
 
     def put(self, chunk: bytes) -> None:
         """Add what is to be sent."""
@@ -88,6 +91,7 @@ class Watcher:
 
     def leave(self) -> None:
         """Send nothing more: the client is gone, or is to go."""
+        self.is_gone = True
         self._chunks.clear()
         self._forget(self.behind)
         self.end()

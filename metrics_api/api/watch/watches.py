@@ -124,14 +124,17 @@ class Watches:
                 marked.setdefault(channel, []).append(watcher)
         for channel, watchers in marked.items():
             channel.bookmark(self._feed.version, watchers)
-        self._delivery.hand_out(None, ending)
+        self._end(ending)
 
     def end_all(self) -> None:
         """End every watch with what there is to send, and begin no more: the clients turn to another replica."""
         self._is_stopping = True
-        for channel in self._channels.values():
+        self._end(list(self._watchers))
+
+    def _end(self, watchers: Sequence[Watcher]) -> None:
+        for channel in {self._watchers[watcher]: None for watcher in watchers}:
             channel.flush()
-        self._delivery.hand_out(None, list(self._watchers))
+        self._delivery.hand_out(None, watchers)
 
     async def _serve(
         self, receive: Receive, stream: Stream, subject: Subject, beginning: Beginning, watcher: Watcher

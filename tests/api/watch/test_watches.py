@@ -120,6 +120,23 @@ async def test_a_watch_ends_in_order_when_its_time_is_over(cluster: Cluster) -> 
     assert cluster.watches.count == 0
 
 
+async def test_what_a_watch_begins_with_is_sent_whole_though_its_time_is_over(cluster: Cluster) -> None:
+    for number in range(300):
+        cluster.pod(f"pod-{number}")
+    cluster.sampled()
+    client = watch(cluster, query="timeoutSeconds=1", reads=False)
+    await settle()
+    cluster.sampled("a")
+    cluster.clock.forward(2)
+    cluster.watches.sweep()
+    client.reads(True)
+    await client.task
+    assert client.is_ended
+    assert client.body.count(b"ADDED") == 303
+    assert client.body.endswith(b"\n")
+    assert client.body.count(b"MODIFIED") == 1
+
+
 @pytest.mark.parametrize("query", ["", "timeoutSeconds=0"])
 async def test_a_watch_lasts_half_an_hour_to_an_hour_by_itself(cluster: Cluster, query: str) -> None:
     clients = [watch(cluster, query=query) for _ in range(50)]
