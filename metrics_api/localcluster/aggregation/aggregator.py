@@ -60,7 +60,7 @@ class Aggregator:
     ) -> None:
         self._timing = timing or Timing()
         self._registry = Registry(objects)
-        self._transports = Transports(self._timing.dial_timeout, self._timing.handshake_timeout)
+        self._transports = Transports(self._timing, clock)
         resolver = Resolver(objects, seed)
         self._proxy = Proxy(resolver, self._transports, self._timing.discovery_request_timeout)
         self._proxy.front_proxy = front_proxy

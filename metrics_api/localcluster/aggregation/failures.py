@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import httpx
+import httpcore
 
 from metrics_api.errors import MetricsApiError
 
@@ -56,16 +56,18 @@ class UnreachableError(MetricsApiError):
 
     Args:
         message: The text.
-        unanswered: Whether the connection died before any byte of a response, which allows another try.
+        unanswered: Whether the connection died before any byte of a response, which allows another try of a read.
+        unprocessed: Whether the backend said that it has not looked at the request, which allows another of any.
     """
 
-    def __init__(self, message: str, *, unanswered: bool = False) -> None:
+    def __init__(self, message: str, *, unanswered: bool = False, unprocessed: bool = False) -> None:
         super().__init__(message)
         self.unanswered = unanswered
+        self.unprocessed = unprocessed
 
 
 def explain(error: BaseException, address: str, server_name: str) -> UnreachableError:
-    """Return the failure of one try, from what httpx or OpenSSL raised.
+    """Return the failure of one try, from what httpcore or OpenSSL raised.
 
     Args:
         error: The exception.
@@ -76,17 +78,17 @@ def explain(error: BaseException, address: str, server_name: str) -> Unreachable
     for cause in causes:
         text = _tls_text(cause, server_name) if isinstance(cause, ssl.SSLError) else _dial_text(cause, address)
         if text is not None:
-            return UnreachableError(text, unanswered=isinstance(error, httpx.ReadError | httpx.WriteError))
-    if isinstance(error, httpx.ConnectTimeout):
+            return UnreachableError(text, unanswered=isinstance(error, httpcore.ReadError | httpcore.WriteError))
+    if isinstance(error, httpcore.ConnectTimeout):
         return UnreachableError(f"dial tcp {address}: i/o timeout")
     said = str(error)[:_LONGEST_QUOTE]
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpcore.ConnectError):
         return UnreachableError(f"dial tcp {address}: {said}" if said else "EOF")
-    if isinstance(error, httpx.ReadError | httpx.WriteError):
+    if isinstance(error, httpcore.ReadError | httpcore.WriteError):
         return UnreachableError("EOF", unanswered=True)
-    if isinstance(error, httpx.RemoteProtocolError) and "without sending" in str(error):
+    if isinstance(error, httpcore.RemoteProtocolError) and "without sending" in str(error):
         return UnreachableError("EOF", unanswered=True)
-    if isinstance(error, httpx.RemoteProtocolError):
+    if isinstance(error, httpcore.RemoteProtocolError):
         return UnreachableError(f"net/http: HTTP/1.x transport connection broken: malformed HTTP response: {said}")
     return UnreachableError(f"net/http: {said}")
 

@@ -17,10 +17,7 @@ from metrics_api.localcluster.aggregation.transport import BackendRequest, Trans
 from metrics_api.localcluster.users import MASTERS_GROUP, User
 
 _ATTEMPTS = 5
-_HEADERS = [
-    (b"User-Agent", b"Go-http-client/1.1"),
-    *identity(User("system:kube-aggregator", groups=(MASTERS_GROUP,))),
-]
+_HEADERS = identity(User("system:kube-aggregator", groups=(MASTERS_GROUP,)))
 
 
 class Prober:
@@ -74,7 +71,7 @@ class Prober:
         except ResolveError as error:
             return str(error)
         url = f"https://{address}{service.path}"
-        request = BackendRequest("GET", service.path.encode(), _HEADERS)
+        request = BackendRequest("GET", service.path.encode(), _HEADERS, names_client=True)
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._transports.send(trust, address, request)

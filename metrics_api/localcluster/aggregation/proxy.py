@@ -72,7 +72,7 @@ class Proxy:
             return await send_error(send, 503, "service unavailable")
         trust = trust_of(service, self.front_proxy)
         try:
-            self._transports.prepare(trust)
+            self._transports.prepare(trust, upgrades=_is_upgrade(scope))
         except TransportBuildError as error:
             return await send_error(send, 500, str(error))
         if user is None:
@@ -129,9 +129,10 @@ def _outgoing(scope: Scope, address: Address, user: User, body: AsyncIterator[by
         *([(b"Audit-Id", audit_id.encode())] if audit_id else []),
         *rules.identity(user),
     ]
-    if _is_upgrade(scope):
+    upgrades = _is_upgrade(scope)
+    if upgrades:
         headers += [(name, value) for name, value in sent if name.lower() in (b"connection", b"upgrade")]
-    return BackendRequest(scope["method"], path + b"?" + query if query else path, headers, body)
+    return BackendRequest(scope["method"], path + b"?" + query if query else path, headers, body, upgrades=upgrades)
 
 
 def _is_upgrade(scope: Scope) -> bool:

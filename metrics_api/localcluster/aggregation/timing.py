@@ -17,6 +17,12 @@ class Timing:
     """For a TCP connection to a backend."""
     handshake_timeout: float = 10.0
     """For TLS on top of it."""
+    keep_idle: float = 90.0
+    """That a connection to a backend is kept without a request."""
+    http2_quiet: float = 30.0
+    """Without a byte on an HTTP/2 connection until the backend is asked whether it lives."""
+    http2_ping_timeout: float = 15.0
+    """For its answer to that."""
     probe_timeout: float = 5.0
     """For one availability probe, dialling included."""
     resync: float = 30.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metrics_api.errors import MetricsApiError
@@ -49,14 +50,23 @@ def trust_of(service: APIService, front_proxy: KeyPair | None) -> Trust:
     return Trust(service.service, service.ca_bundle, service.insecure_skip_tls_verify, front_proxy)
 
 
-def build_context(trust: Trust) -> ssl.SSLContext:
+HTTP1_AND_2 = ("h2", "http/1.1")
+HTTP1 = ("http/1.1",)
+
+
+def build_context(trust: Trust, protocols: Sequence[str] = HTTP1_AND_2) -> ssl.SSLContext:
     """Return the TLS context for a backend.
+
+    Args:
+        trust: What the connection depends on.
+        protocols: Offered by ALPN, the preferred first.
 
     Raises:
         TransportBuildError: the CA bundle holds no certificate, or the front-proxy pair cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(protocols)
     if trust.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

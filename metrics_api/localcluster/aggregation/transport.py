@@ -1,7 +1,6 @@
-"""Connections to backends: pools of httpx, one for each way of trusting a backend, and one request on them.
+"""Requests to backends: which connections they may share, when one is sent again, what its response is.
 
-httpx's transport is used below its client: nothing there adds headers, keeps cookies, follows redirects or decodes.
-HTTP/1.1 only, for the package that speaks HTTP/2 is not among our dependencies; kube-apiserver offers both.
+httpcore's pool is used below any client: nothing there adds headers, keeps cookies, follows redirects or decodes.
 """
 
 from __future__ import annotations
@@ -10,18 +9,21 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Set
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-import httpx
+import httpcore
 
+from metrics_api.clock import Clock
+from metrics_api.localcluster.aggregation.dialing import ConnectionPool
 from metrics_api.localcluster.aggregation.failures import UnreachableError, explain
 from metrics_api.localcluster.aggregation.headers import Headers, first
 from metrics_api.localcluster.aggregation.resolve import Address
-from metrics_api.localcluster.aggregation.tls import Trust, build_context
+from metrics_api.localcluster.aggregation.timing import Timing
+from metrics_api.localcluster.aggregation.tls import HTTP1, HTTP1_AND_2, Trust, build_context
 
-_POOL = httpx.Limits(max_connections=None, max_keepalive_connections=25, keepalive_expiry=90.0)
+_READS = ("GET", "HEAD", "OPTIONS", "TRACE")
+_TRIES_OF_THE_UNPROCESSED = 7
+_FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError, OSError)
 _INFLATED_CHUNK_BYTES = 1 << 18
 
 
@@ -35,6 +37,10 @@ class BackendRequest:
     headers: Headers
     body: AsyncIterator[bytes] | None = None
     """``None``: there is none."""
+    names_client: bool = False
+    """Whether Go's own ``User-Agent`` is added, which names the version of HTTP."""
+    upgrades: bool = False
+    """Whether it asks for another protocol, which only HTTP/1.1 can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class BackendResponse:
     headers: Headers
     decoded: bool
     """Whether :meth:`chunks` undoes a compression that the client did not ask for."""
-    _response: httpx.Response
+    _response: httpcore.Response
     _pool: _Pool
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -54,11 +60,11 @@ class BackendResponse:
         Raises:
             UnreachableError: it broke off.
         """
-        raw = self._response.aiter_raw()
+        raw = self._response.aiter_stream()
         try:
             async for chunk in _inflated(raw) if self.decoded else raw:
                 yield chunk
-        except (httpx.HTTPError, ssl.SSLError, zlib.error) as error:
+        except (*_FAILURES, zlib.error) as error:
             raise UnreachableError(f"unexpected EOF: {error}") from error
 
     async def aclose(self) -> None:
@@ -70,10 +76,10 @@ class BackendResponse:
 
 
 class _Pool:
-    """One httpx transport and how many exchanges use it."""
+    """One pool of connections and how many exchanges use it."""
 
-    def __init__(self, context: ssl.SSLContext, unused: Callable[[_Pool], None]) -> None:
-        self.transport = httpx.AsyncHTTPTransport(verify=context, limits=_POOL, trust_env=False)
+    def __init__(self, connections: ConnectionPool, unused: Callable[[_Pool], None]) -> None:
+        self.connections = connections
         self._unused = unused
         self._users = 0
         self._retired = False
@@ -99,53 +105,59 @@ class Transports:
     """Sends requests to backends and keeps their connections.
 
     Args:
-        dial_timeout: Seconds for a TCP connection.
-        handshake_timeout: Seconds for TLS on top of it.
+        timing: The limits of a dial, and how long connections are kept.
+        clock: For the pauses before a request is sent again.
     """
 
-    def __init__(self, dial_timeout: float, handshake_timeout: float) -> None:
-        self._dial_timeout = dial_timeout
-        self._handshake_timeout = handshake_timeout
-        self._pools: dict[Trust, _Pool] = {}
+    def __init__(self, timing: Timing, clock: Clock) -> None:
+        self._timing = timing
+        self._clock = clock
+        self._pools: dict[tuple[Trust, bool], _Pool] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def prepare(self, trust: Trust) -> None:
+    def prepare(self, trust: Trust, *, upgrades: bool = False) -> None:
         """Build what ``trust`` needs, if that is not there yet.
 
         Raises:
             TransportBuildError: it cannot be built.
         """
-        if trust not in self._pools:
-            self._pools[trust] = _Pool(build_context(trust), self._close)
+        if (trust, upgrades) not in self._pools:
+            context = build_context(trust, HTTP1 if upgrades else HTTP1_AND_2)
+            connections = ConnectionPool(context, trust.server_name, self._timing)
+            self._pools[trust, upgrades] = _Pool(connections, self._close)
 
     async def send(self, trust: Trust, address: Address, request: BackendRequest) -> BackendResponse:
         """Send a request and return its response once the headers are there; close it in the end.
 
-        A GET on a reused connection that died before any byte of a response is sent once more, as Go does.
+        As Go does, a read without a body is sent again when a reused connection died before any byte of a response,
+        and whatever has no body when the backend said that it did not look at it.
 
         Raises:
             TransportBuildError: no connection can be tried.
             UnreachableError: there is no response.
         """
-        self.prepare(trust)
-        pool = self._pools[trust]
+        self.prepare(trust, upgrades=request.upgrades)
+        pool = self._pools[trust, request.upgrades]
         pool.enter()
         try:
-            attempt = self._attempt()
-            try:
-                return await attempt.run(pool, trust, address, request)
-            except UnreachableError as error:
-                if request.method != "GET" or attempt.dialled or not error.unanswered:
-                    raise
-            return await self._attempt().run(pool, trust, address, request)
+            for tries in range(1, _TRIES_OF_THE_UNPROCESSED + 1):
+                attempt = _Attempt()
+                try:
+                    return await attempt.run(pool, trust, address, request)
+                except UnreachableError as error:
+                    if tries == _TRIES_OF_THE_UNPROCESSED or not _may_send_again(request, attempt, error):
+                        raise
+                    if error.unprocessed and tries > 1:
+                        await self._clock.sleep(2.0 ** (tries - 2))
+            raise AssertionError("the last try returns or raises")
         except BaseException:
             pool.leave()
             raise
 
     def keep_only(self, wanted: Set[Trust]) -> None:
         """Close the pools of every other trust, each as soon as nothing uses it any more."""
-        for trust in self._pools.keys() - wanted:
-            self._pools.pop(trust).retire()
+        for key in [each for each in self._pools if each[0] not in wanted]:
+            self._pools.pop(key).retire()
 
     async def aclose(self) -> None:
         """Close everything, whether it is used or not."""
@@ -155,74 +167,52 @@ class Transports:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    def _attempt(self) -> _Attempt:
-        return _Attempt(self._dial_timeout, self._handshake_timeout)
-
     def _close(self, pool: _Pool) -> None:
         # A task of its own: a close that is cancelled half-way would leave sockets open.
-        task = asyncio.create_task(pool.transport.aclose())
+        task = asyncio.create_task(pool.connections.aclose())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """One try of one request; httpcore's trace says how far it came."""
+    """One try of one request."""
 
-    dial_timeout: float
-    handshake_timeout: float
     dialled: bool = False
-    """Whether the try opened a connection of its own."""
-    _handshake: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
-    _raw: Any = None
-    """The TCP stream while TLS is not yet agreed on; httpcore forgets it when it is cancelled then."""
+    """Whether the try opened a connection of its own; set by whoever opens it."""
 
     async def run(self, pool: _Pool, trust: Trust, address: Address, request: BackendRequest) -> BackendResponse:
-        outgoing, gzipped = _outgoing(trust, address, request)
-        outgoing.extensions |= {"trace": self._trace, "timeout": {"connect": self.dial_timeout}}
+        outgoing, gzipped = _outgoing(address, request)
+        outgoing.extensions["attempt"] = self
         try:
-            async with self._handshake:
-                response = await pool.transport.handle_async_request(outgoing)
-        except TimeoutError as error:
-            if not self._handshake.expired():
-                raise
-            raise UnreachableError("net/http: TLS handshake timeout") from error
-        except (httpx.HTTPError, ssl.SSLError, OSError) as error:
+            response = await pool.connections.handle_async_request(outgoing)
+        except _FAILURES as error:
             raise explain(error, str(address), trust.server_name) from error
-        finally:
-            if self._raw is not None:
-                with suppress(Exception):  # it is being given up
-                    await self._raw.aclose()
-        headers = response.headers.raw
-        decoded = gzipped and (first(headers, b"content-encoding") or b"").lower() == b"gzip"
-        return BackendResponse(response.status_code, headers, decoded, response, pool)
-
-    async def _trace(self, event: str, info: dict[str, Any]) -> None:
-        match event:
-            case "connection.connect_tcp.started":
-                self.dialled = True
-            case "connection.connect_tcp.complete":
-                self._raw = info["return_value"]
-            case "connection.start_tls.started":
-                self._handshake.reschedule(asyncio.get_running_loop().time() + self.handshake_timeout)
-            case "connection.start_tls.complete":
-                self._raw = None
-                self._handshake.reschedule(None)
+        decoded = gzipped and (first(response.headers, b"content-encoding") or b"").lower() == b"gzip"
+        return BackendResponse(response.status, response.headers, decoded, response, pool)
 
 
-def _outgoing(trust: Trust, address: Address, request: BackendRequest) -> tuple[httpx.Request, bool]:
-    """Return the request in httpx's form, and whether it asks for gzip on the proxy's own account, as Go does."""
+def _may_send_again(request: BackendRequest, attempt: _Attempt, error: UnreachableError) -> bool:
+    if request.body is not None:
+        return False
+    return error.unprocessed or (error.unanswered and not attempt.dialled and request.method in _READS)
+
+
+def _outgoing(address: Address, request: BackendRequest) -> tuple[httpcore.Request, bool]:
+    """Return the request in httpcore's form, and whether it asks for gzip on the proxy's own account, as Go does."""
     headers = [(b"Host", str(address).encode()), *request.headers]
     plain = first(headers, b"accept-encoding") is None and first(headers, b"range") is None
     gzip = plain and request.method != "HEAD"
     if gzip:
         headers.append((b"Accept-Encoding", b"gzip"))
-    outgoing = httpx.Request(
+    if request.body is not None and first(headers, b"content-length") is None:
+        headers.append((b"Transfer-Encoding", b"chunked"))
+    outgoing = httpcore.Request(
         request.method,
-        f"https://{address}/",
+        httpcore.URL(scheme=b"https", host=address.host.encode(), port=address.port, target=request.target),
         headers=headers,
         content=request.body,
-        extensions={"target": request.target, "sni_hostname": trust.server_name},
+        extensions={"names_client": request.names_client, "body": request.body},
     )
     return outgoing, gzip
 

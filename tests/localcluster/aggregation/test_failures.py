@@ -8,7 +8,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
-import httpx
+import httpcore
 import pytest
 
 from metrics_api.localcluster.aggregation.failures import explain
@@ -75,10 +75,10 @@ def test_the_handshake_made_here_is_accepted_with_the_right_certificate() -> Non
         (OSError(errno.ENETUNREACH, "x"), "dial tcp 192.0.2.1:443: connect: network is unreachable"),
         (OSError(errno.ECONNRESET, "x"), "read tcp 192.0.2.1:443: read: connection reset by peer"),
         (socket.gaierror(-2, "x"), "dial tcp: lookup 192.0.2.1: no such host"),
-        (httpx.ConnectTimeout("x"), "dial tcp 192.0.2.1:443: i/o timeout"),
-        (httpx.ConnectError(""), "EOF"),
-        (httpx.ConnectError("odd"), "dial tcp 192.0.2.1:443: odd"),
-        (httpx.LocalProtocolError("Illegal header value"), "net/http: Illegal header value"),
+        (httpcore.ConnectTimeout("x"), "dial tcp 192.0.2.1:443: i/o timeout"),
+        (httpcore.ConnectError(""), "EOF"),
+        (httpcore.ConnectError("odd"), "dial tcp 192.0.2.1:443: odd"),
+        (httpcore.LocalProtocolError("Illegal header value"), "net/http: Illegal header value"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -89,11 +89,13 @@ def test_go_says(error: BaseException, expected: str) -> None:
 @pytest.mark.parametrize(
     ("error", "unanswered"),
     [
-        pytest.param(httpx.ReadError(""), True, id="read"),
-        pytest.param(httpx.WriteError(""), True, id="write"),
-        pytest.param(httpx.RemoteProtocolError("Server disconnected without sending a response."), True, id="closed"),
-        pytest.param(httpx.RemoteProtocolError("illegal status line"), False, id="no-http"),
-        pytest.param(httpx.ConnectTimeout(""), False, id="dial"),
+        pytest.param(httpcore.ReadError(""), True, id="read"),
+        pytest.param(httpcore.WriteError(""), True, id="write"),
+        pytest.param(
+            httpcore.RemoteProtocolError("Server disconnected without sending a response."), True, id="closed"
+        ),
+        pytest.param(httpcore.RemoteProtocolError("illegal status line"), False, id="no-http"),
+        pytest.param(httpcore.ConnectTimeout(""), False, id="dial"),
     ],
 )
 def test_only_a_connection_that_died_before_an_answer_allows_another_try(

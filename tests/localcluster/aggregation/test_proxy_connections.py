@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from metrics_api.localcluster.aggregation.timing import Timing
 from metrics_api.localcluster.resources import API_SERVICES
 from metrics_api.localcluster.seams import Receive, Scope, Send
 from metrics_api.localcluster.users import User
@@ -25,6 +27,15 @@ async def test_connections_are_kept_and_shared_by_users() -> None:
 
     assert len({each.connection for each in extension.received}) == 1
     assert [each.user for each in extension.received] == ["alice", "bob", "carol"]
+
+
+async def test_connections_that_were_idle_for_too_long_are_not_used_again() -> None:
+    async with ExtensionServer() as extension, running(replace(Timing(), keep_idle=-1.0)) as stand_in:
+        stand_in.register(extension.port)
+        for _ in range(2):
+            await stand_in.client.get(NODES)
+
+    assert len({each.connection for each in extension.received}) == 2
 
 
 @pytest.mark.parametrize(

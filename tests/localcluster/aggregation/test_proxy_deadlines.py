@@ -15,6 +15,7 @@ from tests.localcluster.aggregation.extension_server import ExtensionServer, ans
 from tests.localcluster.aggregation.stand_in import NODES, PATH, running
 
 BRIEF = replace(Timing(), request_timeout=0.05)
+BRIEF_BUT_ENOUGH_TO_ARRIVE = replace(Timing(), request_timeout=0.5)
 BRIEF_DISCOVERY = replace(Timing(), discovery_request_timeout=0.05)
 NO_TIME = replace(Timing(), request_timeout=0.0)
 NO_TIME_FOR_DISCOVERY = replace(Timing(), discovery_request_timeout=0.0)
@@ -23,7 +24,8 @@ NO_TIME_FOR_DISCOVERY = replace(Timing(), discovery_request_timeout=0.0)
 def test_kube_apiservers_limits_are_the_defaults() -> None:
     timing = Timing()
     assert (timing.request_timeout, timing.discovery_request_timeout) == (60, 5)
-    assert (timing.dial_timeout, timing.handshake_timeout) == (30, 10)
+    assert (timing.dial_timeout, timing.handshake_timeout, timing.keep_idle) == (30, 10, 90)
+    assert (timing.http2_quiet, timing.http2_ping_timeout) == (30, 15)
     assert (timing.probe_timeout, timing.resync) == (5, 30)
     assert (timing.discovery_timeout, timing.discovery_poll) == (5, 60)
     assert (timing.openapi_timeout, timing.openapi_poll) == (60, 60)
@@ -56,7 +58,7 @@ async def test_the_request_to_a_backend_that_hangs_is_given_up() -> None:
         await hang(scope, receive, send)
         given_up.set()
 
-    async with ExtensionServer() as extension, running(BRIEF) as stand_in:
+    async with ExtensionServer() as extension, running(BRIEF_BUT_ENOUGH_TO_ARRIVE) as stand_in:
         stand_in.register(extension.port)
         extension.routes[NODES] = note
         await stand_in.client.get(NODES)
@@ -110,7 +112,7 @@ async def test_a_response_that_takes_too_long_to_finish_is_cut_off() -> None:
         await send({"type": "http.response.body", "body": b"first", "more_body": True})
         await hang(scope, receive, send)
 
-    async with ExtensionServer() as extension, running(BRIEF) as stand_in:
+    async with ExtensionServer() as extension, running(BRIEF_BUT_ENOUGH_TO_ARRIVE) as stand_in:
         stand_in.register(extension.port)
         extension.routes[NODES] = dribble
         with pytest.raises(httpx.RemoteProtocolError):
