@@ -53,8 +53,8 @@ class DemoServer:
         with (self.directory / "serve.log").open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "metrics_api", "serve", *server_arguments(self)),
-                stdin=asyncio.subprocess.DEVNULL,
+                *("-m", "metrics_api.commands.demo_child", "serve", *server_arguments(self)),
+                stdin=asyncio.subprocess.PIPE,  # ends with this process, and the server with it
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is ours to pass on
