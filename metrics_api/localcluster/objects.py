@@ -229,8 +229,10 @@ class ObjectStore:
         metadata = dict(obj["metadata"])
         if (metadata.get("namespace", ""), metadata["name"]) in self._kind(resource).by_key:
             raise statuses.already_exists(resource, metadata["name"])
-        metadata.setdefault("uid", str(uuid.uuid4()))
-        metadata.setdefault("creationTimestamp", format_rfc3339(self._clock.now()))
+        if "uid" not in metadata:
+            metadata["uid"] = str(uuid.uuid4())
+        if "creationTimestamp" not in metadata:
+            metadata["creationTimestamp"] = format_rfc3339(self._clock.now())
         if resource.counts_generation:
             metadata["generation"] = 1
         return self._put(resource, {**obj, "metadata": metadata}, None)

@@ -121,10 +121,12 @@ def _list_head(kind: str, version: str, metadata: JsonObject) -> bytes:
 
 def _joined(items: Iterable[bytes]) -> Iterator[bytes]:
     remaining = iter(items)
-    comma = b""
-    while batch := list(islice(remaining, _ITEMS_A_CHUNK)):
-        yield comma + b",".join(batch)
-        comma = b","
+    batch = list(islice(remaining, _ITEMS_A_CHUNK))
+    while batch:
+        yield b",".join(batch)
+        batch = list(islice(remaining, _ITEMS_A_CHUNK))
+        if batch:
+            batch.insert(0, b"")  # the comma between two pieces, without copying one for it
 
 
 def _event(kind: str, obj: bytes) -> bytes:

@@ -47,6 +47,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
         return {"kind": self.resource.kind, "apiVersion": self.resource.group_version, **orjson.loads(self.item)}
 
 
+_NOT_THE_REST = frozenset(("kind", "apiVersion", "metadata"))
 _FRONT = ("name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp")
 
 
@@ -54,7 +55,7 @@ def encode(resource: Resource, obj: JsonObject, version: int) -> Stored:
     """Return the object as it is kept, with that resourceVersion and its metadata in Kubernetes' order."""
     given = {**obj["metadata"], "resourceVersion": str(version)}
     metadata = {key: given.pop(key) for key in _FRONT if key in given} | given
-    rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
+    rest = {key: value for key, value in obj.items() if key not in _NOT_THE_REST}
     encoded = orjson.dumps(metadata)
     tail = orjson.dumps(rest)
     namespace, name = metadata.get("namespace", ""), metadata["name"]
@@ -66,7 +67,9 @@ def encode(resource: Resource, obj: JsonObject, version: int) -> Stored:
         version=version,
         labels=dict(metadata.get("labels") or {}),
         fields={"metadata.name": name, "metadata.namespace": namespace, **_selectable(resource, obj)},
-        item=b'{"metadata":' + encoded + (b"," + tail[1:] if rest else b"}"),
+        item=b"".join((b'{"metadata":', encoded, b",", memoryview(tail)[1:]))
+        if rest
+        else b'{"metadata":' + encoded + b"}",
         metadata=encoded,
     )
 
@@ -87,11 +90,14 @@ def selectable_fields(resource: Resource) -> frozenset[str]:
     return frozenset((*meta, *_SELECTABLE.get(resource.kind, ())))
 
 
+_PATHS = {kind: [(path, path.split(".")) for path in paths] for kind, paths in _SELECTABLE.items()}
+
+
 def _selectable(resource: Resource, obj: JsonObject) -> dict[str, str]:
     values: dict[str, str] = {}
-    for path in _SELECTABLE.get(resource.kind, ()):
+    for path, parts in _PATHS.get(resource.kind, ()):
         value: Any = obj
-        for part in path.split("."):
+        for part in parts:
             value = value.get(part) if isinstance(value, dict) else None
         text = str(value).lower() if isinstance(value, bool) else value
         values[path] = text if isinstance(text, str) else _DEFAULTS.get(path, "")

@@ -6,6 +6,7 @@ reading it is part of what a benchmark measures.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 
 from metrics_api.localcluster.fleet.inventory import (
@@ -21,9 +22,17 @@ from metrics_api.timetext import format_rfc3339
 
 _INIT_SECONDS = 0.7  # how long before the pod's containers its init containers ended
 
+_TOLERATIONS: list[JsonObject] = [
+    {"key": f"node.kubernetes.io/{taint}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+    for taint in ("not-ready", "unreachable")
+]
+
 
 def pod_object(pod: FleetPod, node: FleetNode, now: float) -> JsonObject:
-    """Return the Pod as it is at ``now``: running, its init containers finished."""
+    """Return the Pod as it is at ``now``: running, its init containers finished.
+
+    Parts that are the same for many pods are shared between their objects: copy before you change one.
+    """
     return {
         "kind": "Pod",
         "apiVersion": "v1",
@@ -112,15 +121,7 @@ def _spec(pod: FleetPod) -> JsonObject:
         "nodeName": pod.node_name,
         "securityContext": {},
         "schedulerName": "default-scheduler",
-        "tolerations": [
-            {
-                "key": f"node.kubernetes.io/{taint}",
-                "operator": "Exists",
-                "effect": "NoExecute",
-                "tolerationSeconds": 300,
-            }
-            for taint in ("not-ready", "unreachable")
-        ],
+        "tolerations": _TOLERATIONS,
         "priority": 2_000_001_000 if system else 0,
         "enableServiceLinks": True,
         "preemptionPolicy": "PreemptLowerPriority",
@@ -183,7 +184,7 @@ def _status(pod: FleetPod, node: FleetNode, now: float) -> JsonObject:
         entry = _container_status(container, pod, now)
         (app if container.template.kind is ContainerKind.APP else init).append(entry)
     ready_since = max([load.life_start(now) for load in pod.loads], default=pod.created)
-    created, ready = format_rfc3339(pod.created), format_rfc3339(ready_since)
+    created, ready = pod.created_text, format_rfc3339(ready_since)
     status: JsonObject = {
         "observedGeneration": 1,
         "phase": "Running",
@@ -219,10 +220,10 @@ def _container_status(container: FleetContainer, pod: FleetPod, now: float) -> J
         "ready": True,
         "restartCount": 0,
         "image": _image(template.name),
-        "imageID": f"{_image(template.name).partition(':')[0]}@sha256:{_digest(template.name)}",
-        "containerID": _container_id(pod, template.name, pod.created),
+        "imageID": _image_id(template.name),
     }
     if load is None:
+        document["containerID"] = _container_id(pod, template.name, pod.created)
         done = pod.created + _INIT_SECONDS
         document["state"] = {"terminated": _terminated(pod, template.name, pod.created, done, 0, "Completed")}
         return document
@@ -251,6 +252,11 @@ def _image(name: str) -> str:
     return f"registry.example/{name}:1.4.2"
 
 
+@lru_cache
+def _image_id(name: str) -> str:
+    return f"{_image(name).partition(':')[0]}@sha256:{_digest(name)}"
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
@@ -260,24 +266,29 @@ def _container_id(pod: FleetPod, name: str, start: float) -> str:
 
 
 def _managed_fields(pod: FleetPod) -> list[JsonObject]:
+    created = pod.created_text
+    by_controller, by_kubelet = _fields_of(tuple(container.name for container in pod.containers))
+    return [
+        _managed("kube-controller-manager", created, by_controller),
+        {**_managed("kubelet", created, by_kubelet), "subresource": "status"},
+    ]
+
+
+@lru_cache
+def _fields_of(containers: tuple[str, ...]) -> tuple[JsonObject, JsonObject]:
+    """Return what a controller and what the kubelet manages of a pod with those containers."""
     fields = (
         *("f:image", "f:imagePullPolicy", "f:name", "f:resources"),
         *("f:terminationMessagePath", "f:terminationMessagePolicy"),
     )
-    containers: JsonObject = {
-        f'k:{{"name":"{container.name}"}}': {".": {}, **{field: {} for field in fields}} for container in pod.containers
-    }
+    owned: JsonObject = {f'k:{{"name":"{name}"}}': {".": {}, **{field: {} for field in fields}} for name in containers}
     conditions: JsonObject = {
         f'k:{{"type":"{kind}"}}': {".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}}
         for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
     }
-    spec: JsonObject = {"f:containers": containers, "f:dnsPolicy": {}, "f:restartPolicy": {}}
+    spec: JsonObject = {"f:containers": owned, "f:dnsPolicy": {}, "f:restartPolicy": {}}
     status: JsonObject = {"f:conditions": conditions, "f:containerStatuses": {}, "f:phase": {}, "f:startTime": {}}
-    created = format_rfc3339(pod.created)
-    return [
-        _managed("kube-controller-manager", created, {"f:metadata": {"f:labels": {".": {}}}, "f:spec": spec}),
-        {**_managed("kubelet", created, {"f:status": status}), "subresource": "status"},
-    ]
+    return {"f:metadata": {"f:labels": {".": {}}}, "f:spec": spec}, {"f:status": status}
 
 
 def _managed(manager: str, time: str, fields: JsonObject) -> JsonObject:
