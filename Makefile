@@ -4,6 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?=
 PYTEST ?= $(BIN)/pytest
+# One worker more than there are cores: some tests wait for a scrape. And what Python has compiled is kept, whatever the
+# environment says: the programs under test are started some fifty times.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/python
 
 .PHONY: demo test test-long check format bench bench-quick lock docs manifests rootfs sbom clean tools help
 
@@ -14,7 +18,7 @@ demo: $(VENV)/.runtime ## a cluster in a process, and kubectl top on it (DEMO='-
 	@$(BIN)/metrics-api demo $(DEMO)
 
 test: $(VENV)/.dev tools ## all tests that take less than five minutes together
-	$(PYTEST) -n auto --dist loadgroup -m "not long"
+	$(COMPILED) $(PYTEST) -n $(WORKERS) --dist loadgroup -m "not long"
 
 test-long: $(VENV)/.dev tools ## the tests that take more
 	$(PYTEST) -m long --timeout=900 || [ $$? -eq 5 ] # 5: none is marked long

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Literal
+
+
+@dataclass(slots=True)
+class Hold:
+    """Keeps whoever comes to it until it is released."""
+
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the first has come."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self) -> None:
+        """Return once released."""
+        self.arrived.set()
+        await self.released.wait()
 
 
 @dataclass(slots=True)
@@ -14,6 +29,8 @@ class Faults:
     """TokenReview and SubjectAccessReview answer 500."""
     review_delay: float = 0.0
     """Seconds that a review waits before it answers."""
+    review_hold: Hold | None = None
+    """Where each review waits before it answers."""
     watch_expired: Literal["", "status", "event"] = ""
     """Every watch from a resourceVersion is answered 410: as the HTTP status, or as an ERROR event."""
     bookmarks: bool = True

@@ -53,6 +53,8 @@ class Reviews:
         async def handle(request: Request) -> Response:
             if self._faults.review_delay > 0:
                 await self._clock.sleep(self._faults.review_delay)
+            if self._faults.review_hold is not None:
+                await self._faults.review_hold.wait()
             if self._faults.reviews_fail:
                 raise statuses.internal("reviews are switched off")
             document = await request.document(resource.kind)

@@ -1,4 +1,4 @@
-"""A demo that runs while the end-to-end tests look at it."""
+"""A demo, and a server among strangers, that run while the end-to-end tests look at them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.e2e.guarded import Guarded, guarding
 from tests.e2e.programs import KUBECTLS, found_kubectl
 
 DEMO_PATIENCE = 120
@@ -41,6 +42,13 @@ async def _kubeconfig(stderr: asyncio.StreamReader) -> Path:
         if found:
             return Path(path)
     raise AssertionError("the demo ended before it ran:\n" + "".join(said))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
+    """Run a server for the tests of who may read; no test takes away what another may rely on."""
+    async with guarding(tmp_path_factory.mktemp("guarded")) as running:
+        yield running
 
 
 @pytest.fixture(params=KUBECTLS)

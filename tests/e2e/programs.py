@@ -25,7 +25,7 @@ class Finished(NamedTuple):
 
 async def run(*command: str | Path, kubeconfig: Path | None = None, seconds: float = 60) -> Finished:
     """Run a program to its end."""
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = dict(os.environ)
     if kubeconfig is not None:
         # A home of its own: kubectl keeps discovery there for hours, by host and port.
         environment |= {"KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}

@@ -19,6 +19,7 @@ from metrics_api.localcluster.kubeconfig import write_kubeconfig
 from metrics_api.localcluster.users import User
 
 GROUP = "/apis/metrics.k8s.io/v1beta1"
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.25
 
 
 def manifest_arguments(directory: Path, port: int) -> list[str]:
@@ -56,13 +57,19 @@ class Serving:
     async def until(self, look: Callable[[], Any], wanted: Callable[[Any], bool], seconds: float = 30) -> Any:
         """Return what ``look`` gives once it is as wanted."""
         found: Any = None
+        pause = SHORTEST_PAUSE
         async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(httpx.TransportError, json.JSONDecodeError, KeyError):
                     found = await look()
                     if wanted(found):
                         return found
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.2, LONGEST_PAUSE)
+
+    async def until_synced(self) -> None:
+        """Return once it knows the cluster and whom to believe; there may be no usage yet."""
+        await self.until(lambda: self.client.get("/readyz/metric-informer-sync"), lambda answer: answer.is_success)
 
 
 @contextlib.asynccontextmanager

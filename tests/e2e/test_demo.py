@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import Finished, metrics_api, run
+from tests.e2e.programs import Finished, kubectls, metrics_api, run
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -101,11 +101,12 @@ async def test_a_pod_that_does_not_exist_is_not_found_in_kubernetes_words(demo: 
     assert finished.err.strip() == 'Error from server (NotFound): pods "nope" not found'
 
 
-async def test_our_own_top_prints_what_kubectl_prints_of_the_names(demo: Path, kubectl: str) -> None:
-    theirs = table(await run(kubectl, "top", "pods", "-A", kubeconfig=demo))
+async def test_our_own_top_prints_what_kubectl_prints_of_the_names(demo: Path) -> None:
     ours = table(await metrics_api("top", "pods", "-A", kubeconfig=demo))
-
-    assert [row[:2] for row in ours] == [row[:2] for row in theirs]
+    assert len(ours) == PODS
+    for program in kubectls().values():
+        theirs = table(await run(program, "top", "pods", "-A", kubeconfig=demo))
+        assert [row[:2] for row in ours] == [row[:2] for row in theirs]
 
 
 @pytest.mark.parametrize("arguments", [["nodes"], ["pods", "-A", "--containers"], ["nodes", "--sort-by", "cpu"]])

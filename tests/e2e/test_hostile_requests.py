@@ -13,6 +13,7 @@ import pytest
 
 from metrics_api.localcluster.authorities import FRONT_PROXY_NAME
 from metrics_api.localcluster.cluster import LocalCluster
+from tests.e2e.guarded import client_context
 from tests.e2e.hostile import requests
 from tests.e2e.serving import serving
 
@@ -58,15 +59,10 @@ def resident_kib(pid: int) -> int:
 
 @pytest.mark.parametrize("number", [500, pytest.param(10_000, marks=pytest.mark.long)])
 async def test_nothing_that_is_sent_breaks_the_server(tmp_path: Path, number: int) -> None:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = client_context(tmp_path)
     async with LocalCluster(nodes=1, pods_per_node=2) as cluster, serving(cluster, tmp_path, "--v=4") as server:
         await server.until(lambda: server.client.get("/readyz"), lambda answer: answer.status_code == 200)
-        pair = cluster.authorities.front_proxy.issue(FRONT_PROXY_NAME, client=True)
-        (tmp_path / "proxy.pem").write_bytes(pair.certificate + pair.key)
-        proxy = ssl.create_default_context()
-        proxy.check_hostname, proxy.verify_mode = False, ssl.CERT_NONE
-        proxy.load_cert_chain(tmp_path / "proxy.pem")
+        proxy = client_context(tmp_path, cluster.authorities.front_proxy.issue(FRONT_PROXY_NAME, client=True))
 
         seen = await ask_all(server.port, context, requests(number // 10, seed=1))
         before = resident_kib(server.process.pid)

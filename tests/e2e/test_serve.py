@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from metrics_api.localcluster.users import service_account
 from metrics_api.model import PodKey
 from metrics_api.quantity import parse_quantity
 from metrics_api.timetext import parse_duration, parse_rfc3339
+from tests.e2e.guarded import client_context
 from tests.e2e.programs import metrics_api
 from tests.e2e.serving import GROUP, serving
 
@@ -96,7 +96,7 @@ async def test_it_stops_in_order_when_asked(tmp_path: Path) -> None:
 
 
 async def test_it_is_alive_without_an_api_server_and_serves_once_there_is_one(tmp_path: Path) -> None:
-    async with LocalCluster(nodes=1, pods_per_node=1) as cluster:
+    async with LocalCluster(nodes=1, pods_per_node=2) as cluster:  # one is busy, and has CPU from its first scrape
         await cluster.api.stop()
         async with serving(cluster, tmp_path) as server:
             del server.client.headers["authorization"]  # a kubelet's probe shows nothing
@@ -117,10 +117,7 @@ async def test_discovery_goes_on_when_the_api_server_and_all_kubelets_are_gone(t
         await cluster.api.stop()
 
         pair = cluster.authorities.front_proxy.issue(FRONT_PROXY_NAME, client=True)
-        (tmp_path / "proxy.pem").write_bytes(pair.certificate + pair.key)
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.load_cert_chain(tmp_path / "proxy.pem")
+        context = client_context(tmp_path, pair)
         headers = {"x-remote-user": "system:kube-aggregator", "x-remote-group": "system:masters"}
         async with httpx.AsyncClient(verify=context, trust_env=False, headers=headers) as aggregator:
             answers = [

@@ -17,6 +17,7 @@ from metrics_api.localcluster.authorities import FRONT_PROXY_NAME
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.resources import CONFIG_MAPS
 from metrics_api.pki import Authority
+from tests.e2e.guarded import client_context
 from tests.e2e.serving import GROUP, Serving, serving
 
 pytestmark = [pytest.mark.xdist_group("rotation"), pytest.mark.timeout(120)]
@@ -38,13 +39,7 @@ class Caller:
 
 
 def caller(name: str, authority: Authority, directory: Path) -> Caller:
-    pair = authority.issue(FRONT_PROXY_NAME, client=True)
-    file = directory / f"{name}.pem"
-    file.write_bytes(pair.certificate + pair.key)
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.load_cert_chain(file)
-    return Caller(name, context)
+    return Caller(name, client_context(directory, authority.issue(FRONT_PROXY_NAME, client=True)))
 
 
 async def ask(client: httpx.AsyncClient) -> int:
@@ -111,7 +106,7 @@ def publish(cluster: LocalCluster, *authorities: Authority) -> None:
 
 async def test_a_rotation_under_load_gives_no_wrong_answer(tmp_path: Path) -> None:
     async with LocalCluster(nodes=1, pods_per_node=1) as cluster, serving(cluster, tmp_path) as server:
-        await server.until(lambda: server.client.get("/readyz"), lambda answer: answer.status_code == 200)
+        await server.until_synced()
         old_ca, new_ca = cluster.authorities.front_proxy, Authority.create("front-proxy-ca-2")
         old, new = caller("old", old_ca, tmp_path), caller("new", new_ca, tmp_path)
         forged = caller("forged", Authority.create("front-proxy-ca"), tmp_path)

@@ -73,7 +73,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def connected(port: int, pair: ServingPair | None = None, **options: Any) -> AsyncIterator[Client]:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if pair is not None:
         context.load_cert_chain(pair.certificate_file, pair.key_file)

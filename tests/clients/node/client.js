@@ -1,10 +1,10 @@
-// What a program does with @kubernetes/client-node, printed as one JSON document:
+// What a program does with @kubernetes/client-node, printed as one JSON object, question -> answer:
 //
-//     node client.js <path of the package's entry> <question> [<namespace>]
+//     node client.js <path of the package's entry> <question>[:<namespace>] ...
 //
 // The kubeconfig is the one that KUBECONFIG names, as the library finds it by itself.
 
-const [entry, question, namespace] = process.argv.slice(2);
+const [entry, ...asked] = process.argv.slice(2);
 const k8s = await import(entry);
 
 const config = new k8s.KubeConfig();
@@ -12,9 +12,9 @@ config.loadFromDefault();
 const core = config.makeApiClient(k8s.CoreV1Api);
 const metrics = new k8s.Metrics(config);
 
-const metricsPath = `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`;
+const metricsPath = (namespace) => `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`;
 
-const firstEvents = async (begin) => {
+const firstEvents = async (namespace, begin) => {
   const expected = (await metrics.getPodMetrics(namespace)).items.length;
   const events = [];
   await new Promise((resolve, reject) => {
@@ -44,7 +44,7 @@ const questions = {
       cpuRequested: Number(each.CPU.RequestTotal),
       memoryCapacity: Number(each.Memory.Capacity),
     })),
-  topPods: async () =>
+  topPods: async (namespace) =>
     (await k8s.topPods(core, metrics, namespace)).map((each) => ({
       namespace: each.Pod.metadata.namespace,
       name: each.Pod.metadata.name,
@@ -53,16 +53,17 @@ const questions = {
       containers: each.Containers.map((one) => one.Container),
     })),
   nodeMetrics: () => metrics.getNodeMetrics(),
-  podMetrics: () => metrics.getPodMetrics(namespace),
+  podMetrics: (namespace) => metrics.getPodMetrics(namespace),
   // The events that a watch of metrics begins with, as many as a list has.
-  watchMetrics: () => firstEvents((event, done) => new k8s.Watch(config).watch(metricsPath, {}, event, done)),
+  watchMetrics: (namespace) =>
+    firstEvents(namespace, (event, done) => new k8s.Watch(config).watch(metricsPath(namespace), {}, event, done)),
   // The same from an informer, which lists and then watches from the list's version.
-  informMetrics: () =>
-    firstEvents(async (event, done) => {
+  informMetrics: (namespace) =>
+    firstEvents(namespace, async (event, done) => {
       const api = config.makeApiClient(k8s.CustomObjectsApi);
       const list = () =>
         api.listNamespacedCustomObject({ group: 'metrics.k8s.io', version: 'v1beta1', namespace, plural: 'pods' });
-      const informer = k8s.makeInformer(config, metricsPath, list);
+      const informer = k8s.makeInformer(config, metricsPath(namespace), list);
       informer.on('add', (each) => event('ADDED', each));
       informer.on('error', done);
       await informer.start();
@@ -91,5 +92,10 @@ const questions = {
   },
 };
 
-console.log(JSON.stringify(await questions[question]()));
+const answers = {};
+for (const each of asked) {
+  const [question, namespace] = each.split(":");
+  answers[each] = await questions[question](namespace);
+}
+console.log(JSON.stringify(answers));
 process.exit(0);
