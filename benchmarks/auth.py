@@ -20,7 +20,7 @@ from metrics_api.api.app import build_api
 from metrics_api.api.probes import PING, Probes
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import CHAIN, Gate
+from metrics_api.auth.gate import Gate
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import Reviewer
 from metrics_api.auth.tokens import TokenAuthenticator
@@ -75,6 +75,7 @@ class Bench:
             judge,
             Authenticator(judge, TokenAuthenticator(reviewer, clock, lifetime=3600), clock),
             Authorizer(reviewer, clock, allowed_lifetime=3600, denied_lifetime=3600),
+            peer_chain=lambda scope: scope["state"]["chain"],
             always_allowed=("/livez",),
             in_flight=self.in_flight,
         )
@@ -97,7 +98,7 @@ class Bench:
             "path": f"/apis/metrics.k8s.io/v1beta1/nodes/{self.name}",
             "query_string": b"",
             "headers": headers,
-            "state": {CHAIN: chain},
+            "state": {"chain": chain},
         }
         await application(scope, _receive, _send)
         self.in_flight.leave(scope)

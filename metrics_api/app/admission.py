@@ -9,7 +9,7 @@ from typing import Protocol
 from metrics_api.app.connections import Connections, LatePoster
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import Gate, InFlightLimit
+from metrics_api.auth.gate import Gate, InFlightLimit, Scope
 from metrics_api.auth.lookup import NAME, NAMESPACE, TrustFlags, TrustLookup
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import Reviewer
@@ -37,6 +37,7 @@ class Admission:
         settings: Flags of delegated authentication and authorization.
         clock: Time.
         trust_tls: Gives the TLS layer the authorities to verify client certificates against; raises ``ValueError``.
+        peer_chain: Returns the verified certificates of a request's connection.
         in_flight: Bounds the requests that are being answered; ``None`` for no bound.
 
     Raises:
@@ -48,11 +49,13 @@ class Admission:
         settings: Settings,
         clock: Clock,
         trust_tls: Callable[[bytes], None],
+        peer_chain: Callable[[Scope], tuple[bytes, ...]],
         in_flight: InFlightLimit | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._trust_tls = trust_tls
+        self._peer_chain = peer_chain
         self._in_flight = in_flight
         self._authentication, self._authorization = LatePoster(), LatePoster()
         self._judge = PeerJudge(Trust())
@@ -117,6 +120,7 @@ class Admission:
             self._judge,
             Authenticator(self._judge, tokens, clock),
             authorizer,
+            peer_chain=self._peer_chain,
             always_allowed=settings.authorization_always_allow_paths,
             in_flight=self._in_flight,
         )

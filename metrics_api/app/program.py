@@ -36,6 +36,7 @@ from metrics_api.serving.inflight import InFlight
 from metrics_api.serving.keeper import NamedPair, TlsKeeper
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.listen import open_listener
+from metrics_api.serving.protocol import peer_chain
 from metrics_api.serving.refused import RefusedCertificates
 from metrics_api.serving.server import HttpsServer
 from metrics_api.settings.cipher_suites import openssl_names
@@ -88,7 +89,7 @@ class Program:
             self._watches = Watches(
                 changes, self._store.rows, self._clock, most=settings.max_watchers, requests=requests
             )
-        self._admission = Admission(settings, self._clock, self._tls.trust, self._in_flight)
+        self._admission = Admission(settings, self._clock, self._tls.trust, peer_chain, self._in_flight)
         self._server = self._build_server()
 
     @property

@@ -8,7 +8,6 @@ is refused. Wrong credentials never become anonymous.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Protocol
 
 from metrics_api.auth.front_proxy import user_from_headers
@@ -63,7 +62,7 @@ class Authenticator:
         self._users: dict[tuple[tuple[bytes, bytes], ...], User | None] = {}
         self._users_rules = judge.trust.rules
 
-    async def authenticate(self, chain: Sequence[bytes], credentials: Credentials) -> User:
+    async def authenticate(self, chain: tuple[bytes, ...], credentials: Credentials) -> User:
         """Return who asks, the anonymous user when nothing is shown.
 
         Args:
@@ -89,7 +88,7 @@ class Authenticator:
             raise StatusError(401, "Unauthorized", "Unauthorized")
         return ANONYMOUS
 
-    def _from_certificate(self, chain: Sequence[bytes], credentials: Credentials) -> tuple[User | None, str]:
+    def _from_certificate(self, chain: tuple[bytes, ...], credentials: Credentials) -> tuple[User | None, str]:
         peer = self._judge.judge(chain)
         if not peer.not_before <= self._clock.now() <= peer.not_after:
             return None, "x509: the certificate has expired or is not yet valid"
@@ -98,7 +97,7 @@ class Authenticator:
             if user is not None:
                 return user, ""
         if peer.user is not None:
-            return peer.user.authenticated(), ""
+            return peer.user, ""
         return None, peer.fault or "the front proxy named no user"
 
     def _from_headers(self, headers: tuple[tuple[bytes, bytes], ...]) -> User | None:
@@ -129,7 +128,7 @@ class Authenticator:
                 return None, "the token cannot be reviewed"
         if verdict.user is None:
             return None, "invalid bearer token"
-        return verdict.user.authenticated(), ""
+        return verdict.user, ""
 
 
 def _bearer_token(authorization: bytes | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, Protocol
 
 from metrics_api.auth.access import Attributes, Authorizer
@@ -14,9 +14,6 @@ from metrics_api.errors import StatusError
 from metrics_api.gotext import quote
 
 Scope = MutableMapping[str, Any]
-
-CHAIN = "peer_chain"
-"""Key in ``scope["state"]`` under which the TLS layer leaves the connection's verified certificates."""
 
 _OTHER, _IDENTITY, _AUTHORIZATION, _IMPERSONATION = range(4)
 _MOST_NAMES = 512
@@ -61,6 +58,8 @@ class Gate:
         judge: What certificates prove, and which headers matter.
         authenticator: Who asks.
         authorizer: May they.
+        peer_chain: Returns the verified certificates of a request's connection, DER, leaf first, trust anchor last;
+            empty when the client showed none.
         always_allowed: Paths that anybody may read once authentication has found nothing wrong; a ``*`` at the end
             stands for any rest. They apply to paths that are no resources.
         in_flight: Bounds the requests that are being answered; ``None`` for no bound. It is asked between the two
@@ -74,12 +73,14 @@ class Gate:
         authenticator: Authenticator,
         authorizer: Authorizer,
         *,
+        peer_chain: Callable[[Scope], tuple[bytes, ...]],
         always_allowed: Sequence[str],
         in_flight: InFlightLimit | None = None,
     ) -> None:
         self._judge = judge
         self._authenticator = authenticator
         self._authorizer = authorizer
+        self._peer_chain = peer_chain
         self._in_flight = in_flight
         self._open_paths = frozenset(path.strip("/") for path in always_allowed if not path.endswith("*"))
         self._open_prefixes = tuple(path[:-1].strip("/") for path in always_allowed if path.endswith("*"))
@@ -94,7 +95,7 @@ class Gate:
             KubeError: it could not be decided; the request must fail.
         """
         credentials = self._sort(scope)
-        user = await self._authenticator.authenticate(scope["state"].get(CHAIN, ()), credentials)
+        user = await self._authenticator.authenticate(self._peer_chain(scope), credentials)
         if credentials.impersonates:
             raise StatusError(
                 403,

@@ -10,7 +10,7 @@ ALL_UNAUTHENTICATED = "system:unauthenticated"
 MASTERS = "system:masters"
 
 
-class User(msgspec.Struct, frozen=True, gc=False):
+class User(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """An authenticated or anonymous user. Hashable: it is part of the key of a remembered decision."""
 
     name: str

@@ -7,7 +7,6 @@ A certificate with the front proxy's common name from the users' authority is a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import msgspec
 from cryptography import x509
@@ -17,6 +16,7 @@ from metrics_api.auth.identity import User
 from metrics_api.auth.trust import Trust, authorities
 
 _UID_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
+_MOST_JUDGED = 1024
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
@@ -26,7 +26,7 @@ class Peer(msgspec.Struct, frozen=True):
     front_proxy: bool = False
     """Whether identity headers on this connection are to be believed."""
     user: User | None = None
-    """The user the certificate names; ``None`` when it names none."""
+    """The authenticated user whom the certificate names; ``None`` when it names none."""
     fault: str = ""
     """Why the certificate is not good for what it seems to be; empty when nothing is wrong."""
     not_before: float = 0.0
@@ -57,18 +57,18 @@ class PeerJudge:
         proxy_roots = authorities(trust.proxy_ca) if trust.proxy_ca else frozenset()
         self.trust = trust
         self._client_roots, self._proxy_roots = client_roots, proxy_roots
-        self._judged: dict[bytes, Peer] = {}
+        self._judged: dict[tuple[bytes, ...], Peer] = {}
 
-    def judge(self, chain: Sequence[bytes]) -> Peer:
+    def judge(self, chain: tuple[bytes, ...]) -> Peer:
         """Return what a verified chain (DER, leaf first, trust anchor last) proves; an empty one proves nothing."""
         if not chain:
             return NOBODY
-        key = chain[0] + chain[-1]
-        peer = self._judged.get(key)
+        # A connection keeps its chain, and bytes keep their hash: later look-ups read no certificate.
+        peer = self._judged.get(chain)
         if peer is None:
-            if len(self._judged) >= 1024:
+            if len(self._judged) >= _MOST_JUDGED:
                 self._judged.clear()
-            peer = self._judged[key] = self._judge(chain[0], chain[-1])
+            peer = self._judged[chain] = self._judge(chain[0], chain[-1])
         return peer
 
     def _judge(self, leaf: bytes, anchor: bytes) -> Peer:
@@ -101,7 +101,7 @@ def _user(certificate: x509.Certificate, name: str, leaf: bytes) -> User:
         uids[0] if len(uids) == 1 else "",
         tuple(_values(certificate, NameOID.ORGANIZATION_NAME)),
         ((_CREDENTIAL_ID, (f"X509SHA256={hashlib.sha256(leaf).hexdigest()}",)),),
-    )
+    ).authenticated()
 
 
 def _values(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:

@@ -38,9 +38,10 @@ class _TokenReview(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a review said; ``user`` is ``None`` when the token is not accepted."""
+    """What a review said."""
 
     user: User | None
+    """The authenticated user; ``None`` when the token is not accepted."""
 
 
 class TokenAuthenticator:
@@ -83,7 +84,7 @@ class TokenAuthenticator:
             return Verdict(None)
         info = status.user
         extra = tuple(sorted((key, tuple(values)) for key, values in (info.extra or {}).items()))
-        return Verdict(User(info.username, info.uid, tuple(info.groups or ()), extra))
+        return Verdict(User(info.username, info.uid, tuple(info.groups or ()), extra).authenticated())
 
     def _hash(self, token: str) -> bytes:
         return hashlib.blake2b(token.encode(), key=self._key, digest_size=32).digest()

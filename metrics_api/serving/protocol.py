@@ -16,12 +16,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from metrics_api.serving.front import ABORT
+from metrics_api.serving.front import ABORT, Scope
 from metrics_api.serving.guests import Guests
 from metrics_api.serving.limits import Limits
 
-CHAIN = "peer_chain"
-"""Key in ``scope["state"]`` of the verified chain: DER, leaf first, trust anchor last; empty without a certificate."""
+_CHAIN = "peer_chain"
 LARGEST_HEAD = 1 << 20
 """Bytes of request line and headers."""
 LARGEST_BODY = 1 << 16
@@ -55,7 +54,7 @@ class ServingProtocol(HttpToolsProtocol):
         """Note who is at the other end."""
         super().connection_made(transport)
         chain = verified_chain(transport.get_extra_info("ssl_object"))
-        self.app_state = {CHAIN: chain, ABORT: transport.abort}
+        self.app_state = {_CHAIN: chain, ABORT: transport.abort}
         transport.set_write_buffer_limits(_MOST_UNSENT)
         self._await_request()
         if not chain and self.guests is not None:
@@ -193,8 +192,14 @@ def _announces_large_body(headers: list[tuple[bytes, bytes]]) -> bool:
     return False
 
 
+def peer_chain(scope: Scope) -> tuple[bytes, ...]:
+    """Return the verified chain of a request's connection: DER, leaf first, trust anchor last; empty without one."""
+    chain: tuple[bytes, ...] = scope["state"][_CHAIN]
+    return chain
+
+
 def verified_chain(tls: ssl.SSLObject | None) -> tuple[bytes, ...]:
-    """Return the chain that the TLS layer has verified; see ``CHAIN``.
+    """Return the chain that the TLS layer has verified; see ``peer_chain``.
 
     The method is public from Python 3.13 on and an inner one before; its items are DER there and objects here.
     """

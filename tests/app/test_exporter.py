@@ -32,7 +32,7 @@ def client(store: Store, clock: HandClock, gate: Refusing | None = None) -> http
     settings = Settings(authentication_skip_lookup=True)
     requests, reads, lag = KubeletRequests(clock, period=15.0), Reads(clock), LoopLag(clock)
     collection = Collection(settings, clock, store, requests)
-    measured = Measured(store, collection, Admission(settings, clock, lambda _: None))
+    measured = Measured(store, collection, Admission(settings, clock, lambda _: None, lambda _: ()))
     api = build_api(store, Probes(), version="0.1.0", gate=gate, reads=reads)
     Exporter(requests, reads, lag, measured).add_to(api)
     return httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="https://metrics")

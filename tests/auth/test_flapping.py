@@ -9,7 +9,7 @@ import pytest
 
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import CHAIN, Gate
+from metrics_api.auth.gate import Gate
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import TRIES, Reviewer
 from metrics_api.auth.tokens import TokenAuthenticator
@@ -35,13 +35,14 @@ class Cluster:
             judge,
             Authenticator(judge, TokenAuthenticator(reviewer, self.clock, lifetime=10), self.clock),
             Authorizer(reviewer, self.clock, allowed_lifetime=10, denied_lifetime=10),
+            peer_chain=lambda scope: scope["state"]["chain"],
             always_allowed=("/livez",),
         )
 
     async def _ask(self, token: str) -> int:
         headers = [(b"authorization", b"Bearer " + token.encode())]
         try:
-            await self.gate({"headers": headers, "state": {CHAIN: ()}}, Requested())
+            await self.gate({"headers": headers, "state": {"chain": ()}}, Requested())
         except StatusError as error:
             return error.code
         except KubeError:
@@ -81,7 +82,7 @@ async def test_a_known_user_whose_access_cannot_be_reviewed_gets_an_error() -> N
 
 
 def _scope(token: str) -> dict[str, object]:
-    return {"headers": [(b"authorization", b"Bearer " + token.encode())], "state": {CHAIN: ()}}
+    return {"headers": [(b"authorization", b"Bearer " + token.encode())], "state": {"chain": ()}}
 
 
 async def test_a_slow_review_holds_up_only_those_who_need_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import CHAIN, Gate, InFlightLimit, Scope
+from metrics_api.auth.gate import Gate, InFlightLimit, Scope
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import Reviewer
 from metrics_api.auth.tokens import TokenAuthenticator
@@ -107,6 +107,7 @@ class Bench:
             judge,
             Authenticator(judge, TokenAuthenticator(reviewer, clock, lifetime=10), clock),
             Authorizer(reviewer, clock, allowed_lifetime=10, denied_lifetime=10),
+            peer_chain=lambda scope: scope["state"]["chain"],
             always_allowed=always_allowed,
             in_flight=in_flight,
         )
@@ -118,7 +119,7 @@ class Bench:
         certificate: str = "none",
         headers: list[tuple[bytes, bytes]] | None = None,
     ) -> dict[str, Any]:
-        scope = {"headers": headers or [], "state": {CHAIN: CERTIFICATES[certificate]}}
+        scope = {"headers": headers or [], "state": {"chain": CERTIFICATES[certificate]}}
         await self.gate(scope, requested)
         return scope
 

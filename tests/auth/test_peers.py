@@ -51,7 +51,7 @@ def test_a_users_certificate_names_user_groups_and_itself() -> None:
     peer = PeerJudge(TRUST).judge(chain(USERS, "alice", organizations=["dev", "ops"]))
 
     assert peer.user is not None
-    assert (peer.user.name, peer.user.groups) == ("alice", ("dev", "ops"))
+    assert (peer.user.name, peer.user.groups) == ("alice", ("dev", "ops", "system:authenticated"))
     assert peer.user.extra[0][0] == "authentication.kubernetes.io/credential-id"
     assert peer.user.extra[0][1][0].startswith("X509SHA256=")
 

@@ -26,7 +26,9 @@ class Bench:
 async def test_the_user_behind_a_good_token_is_found_whole() -> None:
     verdict = await Bench().tokens.authenticate("good")
 
-    assert verdict.user == User("alice", "u1", ("dev",), (("acme", ("x",)), ("scopes", ("b", "a"))))
+    assert verdict.user == User(
+        "alice", "u1", ("dev", "system:authenticated"), (("acme", ("x",)), ("scopes", ("b", "a")))
+    )
 
 
 async def test_no_audience_is_asked_for() -> None:

@@ -15,7 +15,7 @@ from metrics_api.pki import Authority, KeyPair
 from metrics_api.serving.certificates import ServingPair
 from metrics_api.serving.keeper import NamedPair, TlsKeeper
 from metrics_api.serving.listen import open_listener
-from metrics_api.serving.protocol import CHAIN
+from metrics_api.serving.protocol import peer_chain
 from metrics_api.serving.server import HttpsServer, Scope
 
 CA = Authority.create("serving-ca")
@@ -40,7 +40,7 @@ class Chains:
         self.seen: list[tuple[bytes, ...]] = []
 
     async def __call__(self, scope: Scope, receive: object, send: object) -> None:
-        self.seen.append(scope["state"][CHAIN])
+        self.seen.append(peer_chain(scope))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})  # type: ignore[operator]
         await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from metrics_api.serving.front import Scope, Send
-from metrics_api.serving.protocol import CHAIN
+from metrics_api.serving.protocol import peer_chain
 from tests.serving.wire import GET, client_pair, send_text, serving
 
 
@@ -18,7 +18,7 @@ class Tells:
     """Answers how many certificates the connection has proven."""
 
     async def __call__(self, scope: Scope, receive: object, send: Send) -> None:
-        await send_text(send, 200, b"%d" % len(scope["state"][CHAIN]))
+        await send_text(send, 200, b"%d" % len(peer_chain(scope)))
 
 
 def ask(
