@@ -13,6 +13,7 @@ import asyncio
 import logging
 import ssl
 from typing import Any
+from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -23,10 +24,13 @@ from metrics_api.serving.limits import Limits
 _CHAIN = "peer_chain"
 LARGEST_HEAD = 1 << 20
 """Bytes of request line and headers."""
+_REFUSAL_HEADERS = b"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 LARGEST_BODY = 1 << 16
 """Bytes of a body that is let in, so that the connection can be used again."""
 _FAULTS = logging.getLogger("uvicorn.error.faults")
 _FAULTS.setLevel(logging.ERROR)  # what strangers send must not fill the log; what goes wrong here belongs there
+_LONGEST_SPLIT = 0xFFFF
+"""Bytes of a request target that the parser can split: its offsets have 16 bits."""
 _MOST_UNSENT = 1 << 16  # bytes in the TLS layer, above which a sender must wait
 
 
@@ -95,7 +99,13 @@ class ServingProtocol(HttpToolsProtocol):
         """Count the head no more, and see what body is announced."""
         self._in_head = False
         self._head_bytes = 0
+        target = self.url
+        is_long = len(target) > _LONGEST_SPLIT and target.startswith(b"/")
+        if is_long:
+            self.url = b"/"
         super().on_headers_complete()
+        if is_long:  # the application has not looked yet: its task begins with the loop's next turn
+            self.scope.update(split_target(target))  # type: ignore[typeddict-item] # of the same keys
         if self.expect_100_continue or self.parser.should_upgrade() or _announces_large_body(self.headers):
             # Nobody reads what follows: the client that waits to be asked for it never is, and the one that sends it
             # is cut off.
@@ -178,9 +188,21 @@ class ServingProtocol(HttpToolsProtocol):
             self._stall_timer.cancel()
             self._stall_timer = None
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        del msg  # it would tell apart what Go does not
+        self._refuse(b"400 Bad Request")
+
     def _refuse(self, status: bytes) -> None:
-        self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        """Answer as Go does before any handler is asked (``net/http`` ``server.go``), byte for byte."""
+        self.transport.write(b"HTTP/1.1 %s%s%s" % (status, _REFUSAL_HEADERS, status))
         self.transport.close()
+
+
+def split_target(target: bytes) -> dict[str, Any]:
+    """Return what a scope says of a request target in origin form, which the parser has found to be well-formed."""
+    raw_path, _, query = target.partition(b"#")[0].partition(b"?")
+    return {"path": unquote(raw_path.decode("ascii")), "raw_path": raw_path, "query_string": query}
 
 
 def _announces_large_body(headers: list[tuple[bytes, bytes]]) -> bool:

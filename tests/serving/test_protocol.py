@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import unquote
 
+import httptools
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from metrics_api.serving.front import Send
 from metrics_api.serving.limits import Limits
-from metrics_api.serving.protocol import LARGEST_BODY, LARGEST_HEAD
+from metrics_api.serving.protocol import LARGEST_BODY, LARGEST_HEAD, split_target
 from tests.fakes import FakeClock
-from tests.serving.wire import GET, Replies, behind_a_front, connected, serving
+from tests.serving.wire import GET, Replies, Scope, behind_a_front, connected, send_text, serving
 
 SHORT = Limits(request=0.05)
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -68,6 +73,53 @@ async def test_a_head_beyond_the_limit_is_refused(tmp_path: Path) -> None:
         assert (status, headers["connection"]) == (431, "close")
         assert await client.ended()
     assert application.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        pytest.param(b"nonsense\r\n\r\n", b"400 Bad Request", id="no HTTP"),
+        pytest.param(b"GET / HTTP/1.1\r\nx : y\r\n\r\n", b"400 Bad Request", id="a blank in a header's name"),
+        pytest.param(b"GET /\xff HTTP/1.1\r\n\r\n", b"400 Bad Request", id="bytes that no target has"),
+        pytest.param(
+            b"GET /" + b"a" * (LARGEST_HEAD + 1), b"431 Request Header Fields Too Large", id="a target without end"
+        ),
+    ],
+)
+async def test_what_no_handler_sees_is_refused_in_gos_bytes(tmp_path: Path, sent: bytes, said: bytes) -> None:
+    async with serving(tmp_path, Replies()) as server, connected(server.port) as client:
+        client.writer.write(sent)
+        async with asyncio.timeout(10):
+            answer = await client.reader.read()
+    assert answer == (
+        b"HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%s" % (said, said)
+    )
+
+
+@pytest.mark.parametrize("length", [1, 0xFFFF, 0x10000, LARGEST_HEAD - 1000])
+async def test_a_target_of_any_length_that_a_head_may_have_is_understood(tmp_path: Path, length: int) -> None:
+    seen: list[tuple[str, bytes]] = []
+
+    async def application(scope: Scope, receive: object, send: Send) -> None:
+        seen.append((scope["path"], scope["query_string"]))
+        await send_text(send, 200, b"ok")
+
+    targets = [(b"/p%2F?a=" + b"x" * length, ("/p/", b"a=" + b"x" * length)), (b"/" + b"y" * length, None)]
+    async with serving(tmp_path, application) as server, connected(server.port) as client:
+        for target, _ in targets:
+            assert (await client.ask(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % target))[0] == 200
+    assert seen == [targets[0][1], ("/" + "y" * length, b"")]
+
+
+@given(st.text(alphabet="/?#%a1.;=&+~!*'(),:@$[]|", max_size=30))
+def test_long_targets_are_split_as_short_ones_are(rest: str) -> None:
+    target = b"/" + rest.encode()
+    short = httptools.parse_url(target)
+    assert split_target(target) == {
+        "path": unquote(short.path.decode()),
+        "raw_path": short.path,
+        "query_string": short.query or b"",
+    }
 
 
 async def test_a_small_body_is_let_in_and_the_connection_used_again(tmp_path: Path) -> None:

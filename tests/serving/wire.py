@@ -55,7 +55,7 @@ class Client:
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         async with asyncio.timeout(10):
             lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = dict(line.split(": ", 1) for line in lines[1:] if line)
+            headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if line)}
             body = await self.reader.readexactly(int(headers.get("content-length", "0")))
         return int(lines[0].split()[1]), headers, body
 
