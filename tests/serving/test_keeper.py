@@ -68,6 +68,14 @@ class Client:
         certificate = x509.load_der_x509_certificate(tls.getpeercert(binary_form=True))
         return str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
 
+    @property
+    def version(self) -> str:
+        return str(self._writer.get_extra_info("ssl_object").version())
+
+    @property
+    def suite(self) -> str:
+        return str(self._writer.get_extra_info("cipher")[0])
+
     async def get(self) -> bytes:
         self._writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 10)
@@ -190,6 +198,46 @@ async def test_a_certificate_of_an_unknown_authority_does_not_get_in(tmp_path: P
         with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
             async with connected(port, pair=eve) as client:
                 await client.get()
+
+
+async def test_a_certificate_chosen_by_name_comes_with_the_same_demands_on_clients(tmp_path: Path) -> None:
+    named = NamedPair.of(write(tmp_path, "named", issue("a.example")), [])
+    keeper = TlsKeeper(write(tmp_path, "serving", issue("s")), [named], ask_for_certificates=True)
+    following, application = Authority.create("client-ca"), Chains()
+    alice, bob = client_pair(tmp_path, CLIENTS, "alice"), client_pair(tmp_path, following, "bob")
+    keeper.trust(CLIENTS.certificate)
+
+    async with serving(keeper, application) as port:
+        async with connected(port, "a.example", alice) as client:
+            assert (client.server_name, await client.get()) == ("a.example", b"200")
+        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+            async with connected(port, "a.example", bob) as client:
+                await client.get()
+        keeper.trust(following.certificate)
+        async with connected(port, "a.example", bob) as client:
+            assert await client.get() == b"200"
+        with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
+            async with connected(port, "a.example", alice) as client:
+                await client.get()
+
+    assert [len(chain) for chain in application.seen] == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["localhost", "a.example"])
+async def test_no_older_tls_and_no_other_suite_is_spoken_than_is_allowed(tmp_path: Path, name: str) -> None:
+    named = [NamedPair.of(write(tmp_path, "named", issue("a.example")), [])]
+    pair, suite = write(tmp_path, "serving", issue("s")), "ECDHE-ECDSA-CHACHA20-POLY1305"
+    only_new = TlsKeeper(pair, named, minimum=ssl.TLSVersion.TLSv1_3)
+    one_suite = TlsKeeper(pair, named, ciphers=suite)
+
+    async with serving(only_new, Chains()) as port:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            async with connected(port, name, version=ssl.TLSVersion.TLSv1_2):
+                pass
+        async with connected(port, name) as client:
+            assert client.version == "TLSv1.3"
+    async with serving(one_suite, Chains()) as port, connected(port, name, version=ssl.TLSVersion.TLSv1_2) as client:
+        assert client.suite == suite
 
 
 async def test_a_server_certificate_proves_nothing_as_a_client(tmp_path: Path) -> None:
