@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft7Validator
 
 from tests.manifests.charting import CHART, values
+
+if TYPE_CHECKING:
+    from jsonschema import Draft7Validator
 
 HARDENED = {
     "allowPrivilegeEscalation": False,
@@ -113,6 +115,8 @@ def probe(path: str, delay: int) -> dict[str, Any]:
 
 
 def validator() -> Draft7Validator:
+    from jsonschema import Draft7Validator  # builds grammars for seconds, which is not for every worker to pay
+
     return Draft7Validator(json.loads((CHART / "values.schema.json").read_text()))
 
 
