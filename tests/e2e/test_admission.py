@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-BOB = {"x-remote-user": "bob"}
+DORA = {"x-remote-user": "dora"}
 DENIED_FOR = 10
 """Seconds that a refusal is remembered: ``--authorization-webhook-cache-unauthorized-ttl`` as it is set by itself."""
 
@@ -63,7 +63,7 @@ async def test_kubectl_is_forbidden_in_kubernetes_words_until_a_role_is_bound(gu
 
 
 async def test_headers_count_only_on_the_front_proxys_connection(guarded: Guarded) -> None:
-    guarded.allow("bob")
+    guarded.allow("dora")
     authorities = guarded.cluster.authorities
     pairs = {
         "proxy": authorities.front_proxy.issue(FRONT_PROXY_NAME, client=True),
@@ -74,7 +74,7 @@ async def test_headers_count_only_on_the_front_proxys_connection(guarded: Guarde
     outcomes = {}
     for name, pair in pairs.items():
         async with guarded.asking(pair) as client:
-            answer = await client.get(f"{GROUP}/nodes", headers=BOB)
+            answer = await client.get(f"{GROUP}/nodes", headers=DORA)
             outcomes[name] = answer.status_code, answer.json().get("message")
 
     assert outcomes == {
@@ -90,7 +90,7 @@ async def test_a_certificate_nobody_vouches_for_does_not_get_in(guarded: Guarded
     name = "front-proxy-ca" if issuer != "unknown" else "unknown"
     async with guarded.asking(Authority.create(name).issue(FRONT_PROXY_NAME, client=True)) as client:
         with pytest.raises(httpx.TransportError):
-            await client.get(f"{GROUP}/nodes", headers=BOB)
+            await client.get(f"{GROUP}/nodes", headers=DORA)
 
 
 async def test_a_token_is_reviewed(guarded: Guarded) -> None:
