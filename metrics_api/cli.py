@@ -35,6 +35,9 @@ class Command(NamedTuple):
 COMMANDS = {
     "serve": Command("metrics_api.commands.serve", "serve metrics.k8s.io in a cluster; the default"),
     "demo": Command("metrics_api.commands.demo", "run a cluster in this process and serve its metrics"),
+    "verified-tls": Command(
+        "metrics_api.commands.verified_tls", "show, undo or allow that kube-apiserver verifies the server"
+    ),
     "top": Command("metrics_api.commands.top", "show usage of nodes and pods"),
 }
 
@@ -112,7 +115,7 @@ def _answer_request(arguments: Sequence[str]) -> bool:
 
 
 def _overview(commands: Mapping[str, Command]) -> str:
-    lines = [f"  {name:<8} {command.summary}" for name, command in commands.items()]
+    lines = [f"  {name:<12} {command.summary}" for name, command in commands.items()]
     return "\n".join(
         [
             "Resource metrics of a Kubernetes cluster's nodes and pods (metrics.k8s.io).",
@@ -122,7 +125,7 @@ def _overview(commands: Mapping[str, Command]) -> str:
             "",
             "Commands:",
             *lines,
-            "  version  print the version",
+            "  version      print the version",
             "",
             "Without a command the flags are those of serve: metrics-api serve --help lists them.",
             "",

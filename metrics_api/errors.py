@@ -12,6 +12,7 @@
     │   ├── KubeUnreachableError  no answer at all
     │   ├── KubeStatusError     an answer that is not a success
     │   └── KubeExpiredError    410: list again
+    ├── ServingSecretError  the Secret of the serving certificate is of no use -> logged, the old pair serves on
     ├── SelectorError     a label or field selector is wrong  -> 400 to the client, exit code 2 for a flag
     └── StatusError       answered to the client as a Kubernetes ``Status``
 
@@ -128,6 +129,10 @@ class KubeStatusError(KubeError):
 
 class KubeExpiredError(KubeError):
     """The resourceVersion is too old (410): the list must be made again."""
+
+
+class ServingSecretError(MetricsApiError):
+    """The Secret for the serving certificate holds none that can be used; the message says why."""
 
 
 class SelectorError(MetricsApiError):

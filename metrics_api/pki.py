@@ -35,6 +35,26 @@ class Authority:
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
         """PEM."""
 
+    @property
+    def pair(self) -> KeyPair:
+        """Certificate and key, for keeping; ``load`` takes them back."""
+        return KeyPair(self.certificate, _key_pem(self._key))
+
+    @classmethod
+    def load(cls, pair: KeyPair) -> Authority:
+        """Return the authority that was kept.
+
+        Raises:
+            ValueError: a part is no PEM, the key is none of ours, or they do not belong together.
+        """
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
+        key = serialization.load_pem_private_key(pair.key, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("the authority's key is not an elliptic curve key")  # noqa: TRY004 - the file's fault
+        if key.public_key() != certificate.public_key():
+            raise ValueError("the authority's key does not belong to its certificate")
+        return cls(certificate, key)
+
     @classmethod
     def create(
         cls, common_name: str, *, not_before: datetime | None = None, not_after: datetime | None = None
@@ -92,12 +112,14 @@ class Authority:
         certificate = builder.sign(self._key, hashes.SHA256())
         return KeyPair(
             certificate.public_bytes(serialization.Encoding.PEM),
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            ),
+            _key_pem(key),
         )
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _name(common_name: str, organizations: Sequence[str]) -> x509.Name:

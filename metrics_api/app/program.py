@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING
 
 from metrics_api import __version__
 from metrics_api.api.app import build_api
@@ -26,6 +27,7 @@ from metrics_api.app.heap import set_heap_aside
 from metrics_api.app.long_requests import LongRequests
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
+from metrics_api.app.verified import Verified
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import MetricsApiError
 from metrics_api.serving.access_log import AccessLog
@@ -47,6 +49,9 @@ from metrics_api.telemetry.kubelet_requests import KubeletRequests
 from metrics_api.telemetry.lag import LoopLag
 from metrics_api.telemetry.reads import Reads
 
+if TYPE_CHECKING:
+    from metrics_api.verifiedtls.loop import Timing
+
 _log = logging.getLogger(__name__)
 _EXPIRY_PERIOD = 1.0
 _FILES_PERIOD = 60.0
@@ -61,12 +66,15 @@ class Program:
     Args:
         settings: What the operator wants.
         clock: Time.
+        verified_timing: How often the shared certificate is looked at; the usual when ``None``.
 
     Raises:
         StartupError: the port is taken, or a certificate is not usable.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, verified_timing: Timing | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self.stopping = asyncio.Event()
@@ -81,6 +89,10 @@ class Program:
         self._reads, self._lag = Reads(self._clock), LoopLag(self._clock)
         self._collection = Collection(settings, self._clock, self._store, self._requests)
         self._tls = _build_tls(settings)
+        self.verified = (
+            Verified(settings, self._clock, self._tls.serve, verified_timing) if settings.verified_tls else None
+        )
+        """The certificate that replicas share; ``None`` when ``--verified-tls`` is not given."""
         self._in_flight = InFlight(settings.max_requests_inflight)
         self._deadlines = Deadlines(self._clock, settings.request_timeout)
         self._watches: Watches | None = None
@@ -189,10 +201,13 @@ class Program:
         )
         synced: Check = ("metric-informer-sync", lambda: None if self._has_synced() else _NOT_SYNCED)
         shutdown: Check = ("shutdown", lambda: "the process is stopping" if self.stopping.is_set() else None)
+        verified: tuple[Check, ...] = ()
+        if self.verified is not None:
+            verified = (("serving-certificate", self.verified.readiness),)
         return Probes(
             healthz=(PING,),
             livez=(PING,),
-            readyz=(PING, ("metric-storage-ready", readiness.check), synced, shutdown),
+            readyz=(PING, ("metric-storage-ready", readiness.check), synced, *verified, shutdown),
         )
 
     def _has_synced(self) -> bool:
@@ -204,6 +219,8 @@ class Program:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._admission.run(connections))
                 group.create_task(self._collection.run(connections))
+                if self.verified is not None:
+                    group.create_task(self.verified.run(connections))
         finally:
             await connections.close()
 

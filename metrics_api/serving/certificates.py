@@ -94,6 +94,32 @@ def find_pair(certificate_file: str, key_file: str, certificate_directory: str, 
     return pair
 
 
+def kept_pair(path: Path) -> ServingPair | None:
+    """Return the pair that ``keep_pair`` put into a file, ``None`` when there is none that is still good."""
+    pair = ServingPair(path, path)
+    return pair if path.exists() and _still_good(pair) else None
+
+
+def keep_pair(path: Path, certificate: bytes, key: bytes) -> ServingPair:
+    """Put a pair, PEM, into one file that only this user may read, and return it; OpenSSL reads files alone.
+
+    The file is there whole or not at all.
+
+    Raises:
+        StartupError: the directory cannot be written.
+    """
+    new = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_private(new, certificate + key)
+        new.replace(path)
+    except OSError as error:
+        raise StartupError(
+            f"cannot write {path}: {error.strerror}. Give a writable directory with --cert-dir"
+        ) from error
+    return ServingPair(path, path)
+
+
 def _still_good(pair: ServingPair) -> bool:
     from cryptography import x509  # not at the top: listening comes before heavy imports
 

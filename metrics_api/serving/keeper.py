@@ -131,6 +131,16 @@ class TlsKeeper:
         _log.info("Serving certificates reloaded")
         return True
 
+    def serve(self, pair: ServingPair) -> None:
+        """Show this pair, where no other is asked for by name, from the next connection on.
+
+        Raises:
+            StartupError: it is not usable; the old one stays.
+        """
+        current = self._build(pair)
+        self._pair, self._current = pair, current
+        self._seen = self._fingerprint()
+
     def _choose(self, tls: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext) -> None:
         tls.context = self._current
         self._choose_named(tls, server_name, context)

@@ -180,6 +180,13 @@ _SERVING = Section(
             kinds.WORDS,
             "Cipher suites of TLS 1.2 by Go's names; those of TLS 1.3 are always on. Empty: OpenSSL's choice.",
         ),
+        Flag(
+            "verified-tls",
+            kinds.STRING,
+            "NAMESPACE/NAME of this server's Service: its replicas then share a certificate in the Secret "
+            "NAME-serving, renew it, and have kube-apiserver verify it (caBundle). The overlay verified-tls has what "
+            "that needs. Not in metrics-server.",
+        ),
         Flag("disable-http2-serving", kinds.BOOL, "No HTTP/2. Only HTTP/1.1 is spoken in any case."),
         Flag("permit-address-sharing", kinds.BOOL, "Listen with SO_REUSEADDR. It is set in any case, as Go sets it."),
         Flag("permit-port-sharing", kinds.BOOL, "Listen with SO_REUSEPORT, so that several processes share the port."),

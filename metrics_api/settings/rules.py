@@ -6,6 +6,7 @@ apiserver ``pkg/server/options`` at v0.9.0); what to do follows them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Set
 from typing import Any, NamedTuple
 
@@ -94,6 +95,15 @@ def _serving_pair(settings: Settings) -> str | None:
     return "need both --tls-cert-file and --tls-private-key-file, or neither for a self-signed certificate"
 
 
+def _verified_service(settings: Settings) -> str | None:
+    if not settings.verified_tls or _SERVICE.fullmatch(settings.verified_tls):
+        return None
+    return (
+        f"--verified-tls: {quote(settings.verified_tls)} is not namespace/name of a Service, such as "
+        "kube-system/metrics-server"
+    )
+
+
 def _sni_files(settings: Settings) -> str | None:
     if all(pair.certificate_file and pair.key_file for pair in settings.tls_sni_cert_key):
         return None
@@ -155,6 +165,9 @@ def _number(settings: Settings, name: str) -> float:
 
 _INSECURE = "deprecated-kubelet-completely-insecure"
 
+_DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_SERVICE = re.compile(f"{_DNS_LABEL}/{_DNS_LABEL}")
+
 _HEADER_FLAGS = (
     "requestheader-username-headers",
     "requestheader-group-headers",
@@ -188,6 +201,8 @@ _RULES = (
     _port("kubelet-port", 1),
     _port("secure-port", 0),
     Rule(("tls-cert-file", "tls-private-key-file"), _serving_pair),
+    Rule(("verified-tls",), _verified_service),
+    _exclusive("verified-tls", "tls-cert-file"),
     Rule(("tls-sni-cert-key",), _sni_files),
     Rule(("tls-cipher-suites",), _known_suites),
     Rule(("authorization-always-allow-paths",), _allowed_paths),

@@ -109,6 +109,9 @@ class Settings:
     """The oldest TLS version spoken, never below 1.2."""
     tls_cipher_suites: tuple[str, ...] = ()
     """Cipher suites by Go's names; ``cipher_suites`` knows OpenSSL's. Empty: OpenSSL's choice."""
+    verified_tls: str = ""
+    """``namespace/name`` of our Service, for which a certificate that kube-apiserver can verify is kept in a Secret
+    that replicas share. Empty: none is."""
     disable_http2_serving: bool = False
     """No HTTP/2; so it is in any case."""
     permit_address_sharing: bool = False

@@ -20,7 +20,8 @@ Key = tuple[str, str, str]
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 RELEASE, HIGH_AVAILABILITY, INSECURE = "release", "high-availability", "insecure-kubelets"
-OVERLAYS = (RELEASE, HIGH_AVAILABILITY, INSECURE)
+VERIFIED_TLS = "verified-tls"
+OVERLAYS = (RELEASE, HIGH_AVAILABILITY, INSECURE, VERIFIED_TLS)
 COMPONENTS = ("apiservice-v1", "autoscale", "network-policy")
 
 

@@ -9,7 +9,16 @@ import pytest
 from metrics_api.localcluster.users import User
 from tests.e2e.serving import GROUP, serving
 from tests.manifests.installing import ACCOUNT, bare_cluster
-from tests.manifests.rendering import COMPONENTS, HIGH_AVAILABILITY, MANIFESTS, RELEASE, Object, keyed, render
+from tests.manifests.rendering import (
+    COMPONENTS,
+    HIGH_AVAILABILITY,
+    MANIFESTS,
+    RELEASE,
+    VERIFIED_TLS,
+    Object,
+    keyed,
+    render,
+)
 
 pytestmark = [pytest.mark.xdist_group("manifests"), pytest.mark.timeout(120)]
 
@@ -50,19 +59,35 @@ async def test_the_role_grants_what_the_server_was_seen_to_use_and_nothing_more(
     assert used >= OF_CLUSTER_ROLES
 
 
-def test_no_role_has_a_wildcard_or_reaches_into_pods() -> None:
-    roles = [obj for obj in render(HIGH_AVAILABILITY, COMPONENTS) if obj["kind"] in ("Role", "ClusterRole")]
+@pytest.mark.parametrize("overlay", [HIGH_AVAILABILITY, VERIFIED_TLS])
+def test_no_role_has_a_wildcard_or_reaches_into_pods(overlay: str) -> None:
+    roles = [obj for obj in render(overlay, COMPONENTS) if obj["kind"] in ("Role", "ClusterRole")]
     rules = [rule for role in roles for rule in role["rules"]]
 
     assert roles
     for rule in rules:
         everything = [*rule["verbs"], *rule.get("apiGroups", ()), *rule.get("resources", ())]
         assert "*" not in "".join(everything)
-        assert not {"nodes/proxy", "pods/exec", "secrets"} & set(rule.get("resources", ()))
+        assert not {"nodes/proxy", "pods/exec"} & set(rule.get("resources", ()))
 
 
-def test_only_the_service_account_and_only_known_roles_are_bound() -> None:
-    objects = render(HIGH_AVAILABILITY, COMPONENTS)
+def test_what_is_written_is_named_and_nothing_is_created_or_deleted() -> None:
+    roles = [obj for obj in render(VERIFIED_TLS) if obj["kind"] in ("Role", "ClusterRole")]
+    rules = [rule for role in roles for rule in role["rules"]]
+    written = [rule for rule in rules if not set(rule["verbs"]) <= {"get", "list", "watch"}]
+
+    assert {(rule["resources"][0], *rule["resourceNames"]) for rule in written} == {
+        ("secrets", "metrics-server-serving"),
+        ("leases", "metrics-server-serving"),
+        ("apiservices", "v1beta1.metrics.k8s.io", "v1.metrics.k8s.io"),
+    }
+    assert all(set(rule["verbs"]) == {"get", "patch"} for rule in written)
+    assert all(rule in written for rule in rules if "secrets" in rule["resources"])
+
+
+@pytest.mark.parametrize("overlay", [HIGH_AVAILABILITY, VERIFIED_TLS])
+def test_only_the_service_account_and_only_known_roles_are_bound(overlay: str) -> None:
+    objects = render(overlay, COMPONENTS)
     bindings = [obj for obj in objects if obj["kind"] in ("RoleBinding", "ClusterRoleBinding")]
     own = {obj["metadata"]["name"] for obj in objects if obj["kind"] in ("Role", "ClusterRole")}
 

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from metrics_api.errors import StartupError
 from metrics_api.pki import Authority, KeyPair
-from metrics_api.serving.certificates import ServingPair, find_pair
+from metrics_api.serving.certificates import ServingPair, find_pair, keep_pair, kept_pair
 from metrics_api.serving.context import server_context
 
 
@@ -125,3 +125,23 @@ def test_cipher_suites_that_openssl_does_not_know_are_refused(tmp_path: Path) ->
 
 def test_tls_older_than_1_2_is_never_spoken(tmp_path: Path) -> None:
     assert server_context(self_signed(tmp_path)).minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_a_kept_pair_is_found_again_while_it_is_good_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    authority = Authority.create("ca")
+    file = tmp_path / "folder" / "verified-tls.pem"
+    assert kept_pair(file) is None
+    pair = keep_pair(file, *authority.issue("x", server=True))
+
+    assert kept_pair(file) == pair
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+    keep_pair(file, *authority.issue("x", server=True, not_after=datetime.now(UTC) - timedelta(minutes=1)))
+    assert kept_pair(file) is None
+
+
+def test_a_directory_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartupError, match="writable directory"):
+        keep_pair(tmp_path / "file" / "x.pem", b"", b"")

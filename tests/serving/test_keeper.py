@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from metrics_api.errors import StartupError
 from metrics_api.pki import Authority, KeyPair
-from metrics_api.serving.certificates import ServingPair
+from metrics_api.serving.certificates import ServingPair, keep_pair
 from metrics_api.serving.keeper import NamedPair, TlsKeeper
 from metrics_api.serving.listen import open_listener
 from metrics_api.serving.protocol import peer_chain
@@ -301,3 +302,17 @@ async def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+async def test_another_pair_can_be_served_and_one_that_is_broken_changes_nothing(tmp_path: Path) -> None:
+    keeper = TlsKeeper(write(tmp_path, "old", issue("old")))
+    async with serving(keeper, Chains()) as port:
+        keeper.serve(keep_pair(tmp_path / "kept.pem", *issue("new")))
+        async with connected(port) as client:
+            assert client.server_name == "new"
+
+        with pytest.raises(StartupError, match="not a usable pair"):
+            keeper.serve(keep_pair(tmp_path / "broken.pem", issue("x").certificate, issue("y").key))
+        async with connected(port) as client:
+            assert client.server_name == "new"
+        assert not keeper.reload_if_changed()

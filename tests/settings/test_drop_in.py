@@ -263,6 +263,7 @@ def test_only_these_flags_are_our_own() -> None:
         "per-node-metrics",
         "enable-watch",
         "max-watchers",
+        "verified-tls",
     }
 
 

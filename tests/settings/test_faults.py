@@ -161,6 +161,16 @@ PLAIN = "--deprecated-kubelet-completely-insecure"
             ["--kubelet-port=0"], ["--kubelet-port 0 must be between 1 and 65535, inclusive"], id="kubelet-port"
         ),
         pytest.param(
+            ["--verified-tls=metrics-server"],
+            ['--verified-tls: "metrics-server" is not namespace/name of a Service, such as kube-system/metrics-server'],
+            id="no namespace",
+        ),
+        pytest.param(
+            ["--verified-tls=a/b", "--tls-cert-file=c", "--tls-private-key-file=k"],
+            ["cannot use both --verified-tls and --tls-cert-file"],
+            id="two certificates",
+        ),
+        pytest.param(
             ["--tls-cert-file=c"],
             ["need both --tls-cert-file and --tls-private-key-file, or neither for a self-signed certificate"],
             id="serving-certificate-alone",

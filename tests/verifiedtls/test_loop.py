@@ -1,0 +1,189 @@
+"""One replica's loop against a cluster in memory: what goes wrong is said once, and what was served is served on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from metrics_api.errors import KubeStatusError, KubeUnreachableError, StartupError
+from metrics_api.objects import APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
+from metrics_api.pki import KeyPair
+from metrics_api.verifiedtls.loop import Timing, VerifiedTls
+from metrics_api.verifiedtls.material import read
+from tests.fakes import FakeClock, settle
+
+SERVICE = ObjectName("kube-system", "metrics-server")
+INSECURE = APIServiceState("v1beta1.metrics.k8s.io", "1", SERVICE, is_insecure=True, ca_bundle=b"")
+TIMING = Timing(period=20, soon=2, settle=300, lease=60)
+
+
+class InMemory:
+    """The objects, with the optimistic concurrency of Kubernetes; no endpoint is ever ready."""
+
+    def __init__(self) -> None:
+        self.held: SecretState | None = SecretState("1", {})
+        self.leased: LeaseState | None = LeaseState("1")
+        self.registered = [INSECURE]
+        self.is_away = False
+        self.writes = 0
+
+    async def secret(self) -> SecretState | None:
+        if self.is_away:
+            raise KubeUnreachableError("no answer")
+        return self.held
+
+    async def write_secret(
+        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str]
+    ) -> None:
+        if self.held is None or version != self.held.version:
+            raise KubeStatusError(409, "Conflict", "modified")
+        self.writes += 1
+        merged = {**self.held.data, **data}
+        kept = {key: value for key, value in merged.items() if value is not None}
+        self.held = SecretState(str(int(version) + 1), kept, {**self.held.annotations, **annotations})
+
+    async def lease(self) -> LeaseState | None:
+        return self.leased
+
+    async def write_lease(self, lease: LeaseState) -> None:
+        if self.leased is None or lease.version != self.leased.version:
+            raise KubeStatusError(409, "Conflict", "modified")
+        self.leased = replace(lease, version=str(int(lease.version) + 1))
+
+    async def api_services(self) -> Sequence[APIServiceState]:
+        return self.registered
+
+    async def set_trust(
+        self, api_service: APIServiceState, ca_bundle: bytes | None, annotations: Mapping[str, str | None]
+    ) -> None:
+        raise AssertionError("no endpoint is ready")
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        return []
+
+
+class Listener:
+    """Where pairs are served."""
+
+    def __init__(self) -> None:
+        self.pairs: list[KeyPair] = []
+        self.is_broken = False
+
+    def serve(self, pair: KeyPair) -> None:
+        if self.is_broken:
+            raise StartupError("cannot write")
+        self.pairs.append(pair)
+
+
+@contextlib.asynccontextmanager
+async def running(cluster: InMemory, clock: FakeClock, name: str = "a") -> AsyncIterator[tuple[VerifiedTls, Listener]]:
+    listener = Listener()
+    loop = VerifiedTls(cluster, SERVICE, clock, listener.serve, identity=name, timing=TIMING)
+    task = asyncio.create_task(loop.run())
+    await settle()
+    try:
+        yield loop, listener
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_an_empty_secret_is_filled_and_served() -> None:
+    cluster, clock = InMemory(), FakeClock()
+    async with running(cluster, clock) as (loop, listener):
+        await clock.advance(3)
+
+        assert cluster.held is not None
+        held = read(cluster.held.data)
+        assert held is not None
+        assert listener.pairs == [held.leaf]
+        assert cluster.held.annotations == {"metrics-api/verified-tls": "managed"}
+        assert loop.readiness() is None
+        assert cluster.leased is not None
+        assert cluster.leased.holder == "a"
+    assert cluster.leased.holder == ""  # given up with a farewell
+
+
+async def test_two_replicas_serve_one_certificate_and_one_of_them_writes() -> None:
+    cluster, clock = InMemory(), FakeClock()
+    async with running(cluster, clock) as (_, first), running(cluster, clock, "b") as (_, second):
+        await clock.advance(50)
+
+        assert first.pairs == second.pairs
+        assert len(first.pairs) == cluster.writes == 1
+
+
+async def test_while_kube_apiserver_is_away_what_was_served_is_served_on_and_it_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster, clock = InMemory(), FakeClock()
+    async with running(cluster, clock) as (loop, listener):
+        await clock.advance(3)
+        cluster.is_away = True
+        await clock.advance(200)
+        assert loop.readiness() is None
+        assert len(listener.pairs) == 1
+        cluster.is_away = False
+        await clock.advance(30)
+
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len([text for text in said if "no answer" in text]) == 1
+
+
+async def test_a_replica_is_not_ready_while_kube_apiserver_would_not_believe_it() -> None:
+    cluster, clock = InMemory(), FakeClock()
+    cluster.registered = [replace(INSECURE, is_insecure=False, ca_bundle=b"of another authority")]
+    cluster.leased = None
+    async with running(cluster, clock) as (loop, _):
+        await clock.advance(30)
+        assert "not signed by the caBundle of v1beta1.metrics.k8s.io" in (loop.readiness() or "")
+        cluster.registered = [INSECURE]
+        await clock.advance(30)
+        assert loop.readiness() is None
+        cluster.registered = [replace(INSECURE, is_insecure=False, ca_bundle=b"of another authority")]
+        await clock.advance(30)
+        assert loop.readiness() is None  # once ready it stays so: without it the API would have no endpoint at all
+
+
+@pytest.mark.parametrize(
+    ("managed", "filled"), [({"metrics-api/verified-tls": "managed"}, True), ({}, False)], ids=["ours", "not ours"]
+)
+async def test_a_broken_secret_is_replaced_when_it_is_ours_and_kept_when_it_is_not(
+    managed: dict[str, str], filled: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster, clock = InMemory(), FakeClock()
+    broken = {"tls.crt": b"broken", "tls.key": b"broken"}
+    cluster.held = SecretState("1", broken, managed)
+    async with running(cluster, clock) as (_, listener):
+        await clock.advance(30)
+
+        assert (cluster.held.data != broken) is filled
+        assert bool(listener.pairs) is filled
+    assert "it is of no use" in caplog.text
+
+
+async def test_a_missing_lease_is_said_and_nobody_writes(caplog: pytest.LogCaptureFixture) -> None:
+    cluster, clock = InMemory(), FakeClock()
+    cluster.leased = None
+    async with running(cluster, clock):
+        await clock.advance(100)
+
+    assert cluster.writes == 0
+    assert "Lease: it is gone" in caplog.text
+
+
+async def test_a_pair_that_cannot_be_served_is_said_and_does_no_harm_to_the_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster, clock = InMemory(), FakeClock()
+    async with running(cluster, clock) as (_, listener):
+        listener.is_broken = True
+        await clock.advance(100)
+
+    assert cluster.writes == 1
+    assert "Listener: cannot write" in caplog.text
