@@ -57,8 +57,8 @@ sbom: $(VENV)/.dev ## the image's bill of materials (CycloneDX), in dist/metrics
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 	    --output-format JSON --output-file dist/metrics-api.cdx.json requirements/runtime.lock
 
-tools: ## what tests talk to: Debian's kubectl, npm's Kubernetes client, a renderer of charts
-	@bash .ci/tools
+tools: | $(BIN)/python ## what tests talk to: Debian's kubectl, npm's Kubernetes client, helm
+	@PYTHON=$(BIN)/python bash .ci/tools
 
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

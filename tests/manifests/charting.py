@@ -1,4 +1,4 @@
-"""The chart, rendered by helm where there is one, else by the small renderer that ``make tools`` builds."""
+"""The chart, rendered by helm."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ class RefusedValuesError(Exception):
     """The chart does not render with these values."""
 
 
+def helm() -> str:
+    """Return where helm is; skip the test when there is none."""
+    found = shutil.which("helm") or shutil.which("helm", path=str(TOOLS))
+    return found or pytest.skip("needs helm: run `make tools` on an x86-64 machine with pip")
+
+
 def values() -> dict[str, Any]:
     """Return the chart's defaults."""
     found: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -29,19 +35,14 @@ def values() -> dict[str, Any]:
 def template(
     directory: Path, user: dict[str, Any] | None = None, *, release: str = "metrics-server", namespace: str = "monitor"
 ) -> list[Object]:
-    """Return the objects that a release with these values has; skip the test when nothing can render a chart.
+    """Return the objects that a release with these values has; skip the test when there is no helm.
 
     Raises:
         RefusedValuesError: with what was said.
     """
     file = directory / "user-values.yaml"
     file.write_text(yaml.safe_dump(user or {}))
-    if helm := shutil.which("helm"):
-        command = [helm, "template", release, str(CHART), "--namespace", namespace, "--values", str(file)]
-    elif renderer := shutil.which("chart-render", path=str(TOOLS)):
-        command = [renderer, str(CHART), release, namespace, str(file)]
-    else:
-        pytest.skip("needs helm, or the renderer that `make tools` builds on a machine with apt-get and pip")
+    command = [helm(), "template", release, str(CHART), "--namespace", namespace, "--values", str(file)]
     finished = subprocess.run(command, check=False, capture_output=True, text=True)
     if finished.returncode:
         raise RefusedValuesError(finished.stderr)

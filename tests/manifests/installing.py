@@ -37,7 +37,11 @@ class Installation:
         return finished.out
 
     async def run(self, *arguments: str | Path) -> Finished:
-        return await run(kubectl(), *map(str, arguments), kubeconfig=self._kubeconfig)
+        return await self.run_program(kubectl(), *arguments)
+
+    async def run_program(self, *command: str | Path) -> Finished:
+        """Run a client of Kubernetes as the administrator."""
+        return await run(*map(str, command), kubeconfig=self._kubeconfig)
 
     def connect(self, port: int) -> None:
         """Put a ready endpoint behind the Service, as the endpoint controller does for a ready pod."""

@@ -25,6 +25,7 @@ EVERYTHING: dict[str, Any] = {
     "apiService": {"v1": True, "insecureSkipTLSVerify": False},
     "tls": {"type": "helm"},
 }
+VERIFIED: dict[str, Any] = {"replicas": 2, "apiService": {"v1": True}, "verifiedTls": {"enabled": True}}
 
 
 def names(objects: list[Object]) -> set[tuple[str, str, str]]:
@@ -142,8 +143,19 @@ def test_a_given_ca_bundle_is_taken_as_pem_and_as_base64(tmp_path: Path, encoded
     [
         ({"apiService": {"caBundle": "AAAA"}}, "exclude each other"),
         ({"tls": {"type": "existingSecret"}}, "tls.existingSecret.name"),
+        ({**VERIFIED, "tls": {"type": "helm"}}, "verifiedTls makes its own certificates"),
+        ({**VERIFIED, "apiService": {"caBundle": "AAAA"}}, "verifiedTls makes its own certificates"),
+        ({"replica": 2}, "additional properties 'replica' not allowed"),
+        ({"tls": {"type": "certmanager"}}, "value must be one of 'metrics-server'"),
     ],
-    ids=["caBundle beside insecureSkipTLSVerify", "no name of a Secret"],
+    ids=[
+        "caBundle beside insecureSkipTLSVerify",
+        "no name of a Secret",
+        "two makers of certificates",
+        "two sources of the caBundle",
+        "unknown key",
+        "unknown kind of TLS",
+    ],
 )
 def test_values_that_contradict_each_other_are_refused_with_a_reason(
     tmp_path: Path, user: dict[str, Any], said: str

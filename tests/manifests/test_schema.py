@@ -15,7 +15,7 @@ from kubernetes.aio import client
 
 from tests.manifests.charting import template
 from tests.manifests.rendering import COMPONENTS, OVERLAYS, Object, key, render
-from tests.manifests.test_chart import EVERYTHING
+from tests.manifests.test_chart import EVERYTHING, VERIFIED
 
 PRIMITIVES: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -60,7 +60,7 @@ def test_the_manifests_have_kubernetes_fields_alone(overlay: str) -> None:
     assert [fault for obj in render(overlay, COMPONENTS) for fault in object_faults(obj)] == []
 
 
-@pytest.mark.parametrize("user", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("user", [{}, EVERYTHING, VERIFIED], ids=["defaults", "everything", "verified TLS"])
 def test_the_charts_objects_have_kubernetes_fields_alone(tmp_path: Path, user: dict[str, Any]) -> None:
     more = {"hostUsers": False, "hostNetwork": {"enabled": True}, "revisionHistoryLimit": 1, **user}
 

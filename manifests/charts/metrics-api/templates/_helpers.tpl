@@ -62,6 +62,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* The Secret and the Lease that replicas share with verifiedTls; the server derives the same name. */}}
+{{- define "metrics-api.servingName" -}}
+{{- printf "%s-serving" (include "metrics-api.fullname" .) }}
+{{- end }}
+
 {{/* The names that kube-apiserver may verify, as a JSON list: fromJsonArray reads it. */}}
 {{- define "metrics-api.dnsNames" -}}
 {{- $service := printf "%s.%s" (include "metrics-api.fullname" .) (include "metrics-api.namespace" .) }}
@@ -71,6 +76,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* What an APIService says of the serving certificate. Kubernetes refuses caBundle beside insecureSkipTLSVerify. */}}
 {{- define "metrics-api.trust" -}}
 {{- $given := .Values.apiService.caBundle }}
+{{- if .Values.verifiedTls.enabled }}
+{{- if or $given (ne .Values.tls.type "metrics-server") }}
+{{- fail "verifiedTls makes its own certificates: leave apiService.caBundle empty and tls.type metrics-server" }}
+{{- end }}
+{{- end }}
 {{- if .Values.apiService.insecureSkipTLSVerify }}
 {{- if $given }}
 {{- fail "apiService.caBundle and apiService.insecureSkipTLSVerify exclude each other: set the latter to false" }}
@@ -83,6 +93,16 @@ caBundle: {{ if hasPrefix "-----BEGIN" (trim $given) }}{{ b64enc $given }}{{ els
 {{- with dig "data" "ca.crt" "" ($secret | default dict) }}
 caBundle: {{ . }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* With verifiedTls the server writes the caBundle: what is in the cluster is rendered again, or nothing is verified yet. */}}
+{{- define "metrics-api.verifiedTrust" -}}
+{{- $found := lookup "apiregistration.k8s.io/v1" "APIService" "" (printf "%s.metrics.k8s.io" .) | default dict }}
+{{- with dig "spec" "caBundle" "" $found }}
+caBundle: {{ . }}
+{{- else }}
+insecureSkipTLSVerify: true
 {{- end }}
 {{- end }}
 
@@ -113,7 +133,11 @@ spec:
     name: {{ include "metrics-api.fullname" $root }}
     namespace: {{ include "metrics-api.namespace" $root }}
     port: {{ $root.Values.service.port }}
-  {{- with .trust }}
+  {{- $trust := .trust }}
+  {{- if $root.Values.verifiedTls.enabled }}
+  {{- $trust = include "metrics-api.verifiedTrust" .version | trim }}
+  {{- end }}
+  {{- with $trust }}
   {{- . | nindent 2 }}
   {{- end }}
 {{- end }}
