@@ -51,9 +51,9 @@ class Verified:
         self._service = parse_service(settings.verified_tls)
         self._file = Path(settings.cert_dir, "verified-tls.pem")
         self._loop: VerifiedTls | None = None
-        kept = kept_pair(self._file)
-        if kept is not None:
-            serve(kept)  # of this container's last life: kube-apiserver may be away
+        self._kept = kept_pair(self._file)
+        if self._kept is not None:
+            serve(self._kept)  # of this container's last life: kube-apiserver may be away, or the Secret
 
     def readiness(self) -> str | None:
         """Return why kube-apiserver would not believe this replica yet; ``None`` when it would."""
@@ -69,6 +69,7 @@ class Verified:
         from metrics_api.kube.written import ServingObjects  # brings the Kubernetes client
         from metrics_api.verifiedtls.decide import API_SERVICES  # brings cryptography
         from metrics_api.verifiedtls.loop import Timing, VerifiedTls
+        from metrics_api.verifiedtls.material import shown
 
         self._loop = VerifiedTls(
             ServingObjects(client, self._service, serving_objects(self._service), API_SERVICES),
@@ -76,6 +77,7 @@ class Verified:
             self._clock,
             self._keep_and_serve,
             identity=f"{socket.gethostname()}_{secrets.token_hex(4)}",
+            shown=None if self._kept is None else shown(self._kept.certificate_file.read_bytes()),
             timing=self._timing or Timing(),
         )
         await self._loop.run()

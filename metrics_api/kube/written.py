@@ -158,9 +158,9 @@ class ServingObjects:
         return SecretState(found.metadata.resource_version, data, found.metadata.annotations or {})
 
     async def write_secret(
-        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str]
+        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str | None]
     ) -> None:
-        """Set entries and annotations; ``None`` removes an entry."""
+        """Set entries and annotations; ``None`` removes one."""
         document = {
             "metadata": {"resourceVersion": version, "annotations": dict(annotations)},
             "data": {key: None if value is None else _encoded(value) for key, value in data.items()},

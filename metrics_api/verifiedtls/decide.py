@@ -29,6 +29,8 @@ SWITCH = "metrics-api/verified-tls"
 OFF, MANAGED = "off", "managed"
 WRITTEN = "metrics-api/ca-bundle"
 """Annotation of an APIService: the digest of the caBundle that we wrote, so that another hand is noticed."""
+ROTATE = "metrics-api/rotate"
+"""Annotation of the Secret, of any value: a person wants another authority now. Taken away when that is made."""
 _INJECTORS = ("cert-manager.io/inject-", "service.beta.openshift.io/inject-cabundle")
 
 
@@ -62,6 +64,8 @@ class Observed:
     """Seconds since which the material and every caBundle of ours have been as ``is_published`` wants them."""
     is_managed: bool = False
     """Whether the Secret says that we wrote it."""
+    is_rotation_wanted: bool = False
+    """Whether the Secret says that its authority is to be replaced although it is not due."""
     fault: str = ""
     """Why what the Secret holds is of no use; empty when it is not."""
     remembered: Material | None = None
@@ -155,7 +159,7 @@ def _renewal(seen: Observed, material: Material, lifetimes: Lifetimes, settle: f
         return Write(Change.PROMOTE) if seen.settled >= settle else None
     if material.previous is not None:
         return Write(Change.RETIRE) if seen.settled >= settle and _has_moved(seen, material) else None
-    is_due = authority_ends - seen.now <= lifetimes.authority_renewal
+    is_due = seen.is_rotation_wanted or authority_ends - seen.now <= lifetimes.authority_renewal
     return Write(Change.ADD_NEXT) if is_due else None
 
 

@@ -49,7 +49,7 @@ class Election:
             lease.version,
             holder=self._identity,
             duration=self._duration,
-            acquired=lease.acquired if mine else now,
+            acquired=(mine and lease.acquired) or now,
             renewed=now,
             transitions=lease.transitions + (not mine),
         )
@@ -67,7 +67,7 @@ class Election:
         if lease.holder != self._identity:
             return None
         now = _micro_time(self._clock.now())
-        return LeaseState(lease.version, "", 1, lease.acquired, now, lease.transitions)
+        return LeaseState(lease.version, "", 1, lease.acquired or now, now, lease.transitions)
 
 
 def _micro_time(time: float) -> str:

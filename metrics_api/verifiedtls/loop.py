@@ -15,6 +15,7 @@ from metrics_api.timetext import format_rfc3339
 from metrics_api.verifiedtls import material
 from metrics_api.verifiedtls.decide import (
     MANAGED,
+    ROTATE,
     SWITCH,
     WRITTEN,
     Observed,
@@ -35,6 +36,7 @@ from metrics_api.verifiedtls.material import Change, Lifetimes, Material
 from metrics_api.verifiedtls.said import Said
 
 _log = logging.getLogger(__name__)
+_CONFLICT, _FORBIDDEN = 409, 403
 _FAREWELL = 3.0  # seconds that giving up the Lease may take at shutdown
 _SECRET, _LEASE, _LISTENER, _API_SERVER, _NEXT = "Secret", "Lease", "Listener", "kube-apiserver", "Verified TLS"
 
@@ -45,7 +47,7 @@ class Timing(NamedTuple):
     period: float = 20.0
     """From one look to the next when all is well."""
     soon: float = 2.0
-    """The same while something is awaited."""
+    """The same after a step, and as long as this replica is not ready."""
     settle: float = 300.0
     """For which an authority stays published before it signs, so that every kube-apiserver has heard of it."""
     lease: float = 60.0
@@ -60,9 +62,9 @@ class Cluster(Protocol):
         ...
 
     async def write_secret(
-        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str]
+        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str | None]
     ) -> None:
-        """Set entries of the Secret; ``None`` removes one."""
+        """Set entries and annotations of the Secret; ``None`` removes one."""
         ...
 
     async def lease(self) -> LeaseState | None:
@@ -97,6 +99,7 @@ class VerifiedTls:
         clock: Time.
         serve: Serves new connections with a pair; raises ``StartupError`` when it is not usable.
         identity: Who this replica is among the others.
+        shown: What is served before the Secret was read, DER; ``None`` for a certificate that nobody verifies.
         timing: How often and how long.
         lifetimes: Of certificates.
     """
@@ -109,6 +112,7 @@ class VerifiedTls:
         serve: Callable[[KeyPair], None],
         *,
         identity: str,
+        shown: bytes | None = None,
         timing: Timing = Timing(),  # noqa: B008 - a tuple
         lifetimes: Lifetimes = Lifetimes(),  # noqa: B008 - a tuple
     ) -> None:
@@ -119,6 +123,7 @@ class VerifiedTls:
         self._timing = timing
         self._lifetimes = lifetimes
         self._election = Election(clock, identity, timing.lease)
+        self._shown = shown
         self._served: Material | None = None
         self._obstacle: str | None = "it is not known yet whether kube-apiserver verifies this server"
         self._settled_since: float | None = None
@@ -141,14 +146,15 @@ class VerifiedTls:
         try:
             step = await self._look_and_act()
         except KubeError as error:
-            is_conflict = isinstance(error, KubeStatusError) and error.code == 409
-            if is_conflict:
+            code = error.code if isinstance(error, KubeStatusError) else None
+            if code == _CONFLICT:
                 _log.debug("Somebody else wrote first: %s", error)
             else:
-                self._said.note(_API_SERVER, f"{error}; what was served before is served on")
-            return self._timing.soon if is_conflict or self._obstacle else self._timing.period
+                advice = "; the overlay verified-tls grants it" if code == _FORBIDDEN else ""
+                self._said.note(_API_SERVER, f"{error}{advice}; what was served before is served on")
+            return self._timing.soon if code == _CONFLICT or self._obstacle else self._timing.period
         self._said.note(_API_SERVER, "")
-        return self._timing.period if isinstance(step, Rest) and not self._obstacle else self._timing.soon
+        return self._timing.soon if isinstance(step, Write | Publish) or self._obstacle else self._timing.period
 
     async def _look_and_act(self) -> Step:
         secret = await self._cluster.secret()
@@ -163,6 +169,7 @@ class VerifiedTls:
             now=self._clock.now(),
             has_secret=secret is not None,
             is_managed=secret is not None and secret.annotations.get(SWITCH) == MANAGED,
+            is_rotation_wanted=secret is not None and ROTATE in secret.annotations,
             material=held,
             fault=fault,
             remembered=self._served,
@@ -200,6 +207,7 @@ class VerifiedTls:
             except StartupError as error:
                 self._said.note(_LISTENER, str(error))
                 return
+            self._shown = material.shown(held.leaf.certificate)
             self._said.note(_LISTENER, "")
             _log.info("Serving the certificate of the Secret", extra={"fields": {"expires": _end(held)}})
         self._served = held
@@ -210,8 +218,7 @@ class VerifiedTls:
             return
         verifying = [each for each in api_services if verifies(each, self._service)]
         name, now = material.server_name(self._service), self._clock.now()
-        mine = None if self._served is None else material.shown(self._served.leaf)
-        doubting = [each.name for each in verifying if not material.believes(each.ca_bundle, mine, name, now)]
+        doubting = [each.name for each in verifying if not material.believes(each.ca_bundle, self._shown, name, now)]
         self._obstacle = (
             f"kube-apiserver would not believe this server's certificate: it is not signed by the caBundle of "
             f"{doubting[0]}"
@@ -247,7 +254,8 @@ class VerifiedTls:
         if isinstance(step, Write) and secret is not None:
             before = seen.remembered if step.change is Change.RESTORE else seen.material
             after = material.change(step.change, before, self._service, self._lifetimes, seen.now)
-            await self._cluster.write_secret(secret.version, material.write(after), {SWITCH: MANAGED})
+            marks = {SWITCH: MANAGED, **({ROTATE: None} if step.change is Change.ADD_NEXT else {})}
+            await self._cluster.write_secret(secret.version, material.write(after), marks)
             _log.info("Secret: %s", step.change.value, extra={"fields": {"expires": _end(after)}})
         elif isinstance(step, Publish):
             await self._cluster.set_trust(step.api_service, step.bundle, {WRITTEN: digest(step.bundle)})

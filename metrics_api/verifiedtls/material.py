@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
@@ -30,6 +30,8 @@ _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _BACKDATED = _HOUR  # for a peer whose clock is behind
 _LARGEST = 64 << 10  # bytes of one entry of the Secret
+_UNUSABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+"""What the library raises for a certificate or key that is broken, or of a kind that it does not know."""
 
 _LEAF = ("tls.crt", "tls.key")
 _SIGNING = ("signing-ca.crt", "signing-ca.key")
@@ -93,9 +95,9 @@ def expiry(certificate: bytes) -> float:
     return _load(certificate).not_valid_after_utc.timestamp()
 
 
-def shown(leaf: KeyPair) -> bytes:
-    """Return what a server with this pair shows in a handshake: the certificate in DER."""
-    return _load(leaf.certificate).public_bytes(serialization.Encoding.DER)
+def shown(leaf: bytes) -> bytes:
+    """Return what a server with this PEM certificate shows in a handshake: the certificate in DER."""
+    return _load(leaf).public_bytes(serialization.Encoding.DER)
 
 
 def certificates_of(bundle: bytes) -> frozenset[bytes]:
@@ -118,10 +120,10 @@ def believes(bundle: bytes, certificate: bytes | None, name: str, now: float) ->
         return False
     # The verifier wants UTC without saying so
     moment = datetime.fromtimestamp(now, UTC).replace(tzinfo=None)
-    verifier = PolicyBuilder().store(Store(list(roots))).time(moment).build_server_verifier(x509.DNSName(name))
     try:
+        verifier = PolicyBuilder().store(Store(list(roots))).time(moment).build_server_verifier(x509.DNSName(name))
         verifier.verify(x509.load_der_x509_certificate(certificate), [])
-    except (VerificationError, ValueError):
+    except (*_UNUSABLE, VerificationError):
         return False
     return True
 
@@ -182,7 +184,7 @@ def read(data: Mapping[str, bytes]) -> Material | None:
         _check(material)
     except KeyError as error:
         raise ServingSecretError(f"it lacks {error.args[0]}") from error
-    except (ValueError, TypeError) as error:
+    except _UNUSABLE as error:
         raise ServingSecretError(str(error)) from error
     return material
 
@@ -219,7 +221,7 @@ def is_signed_by(leaf: KeyPair, authority: KeyPair) -> bool:
 def _signed(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         leaf.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*_UNUSABLE, InvalidSignature):
         return False
     return True
 

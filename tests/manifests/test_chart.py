@@ -231,6 +231,15 @@ def test_cert_manager_and_the_prometheus_operator_get_their_objects(tmp_path: Pa
     assert monitor["spec"]["endpoints"][0]["scheme"] == "https"
 
 
+def test_the_replicas_may_look_at_each_other_where_a_network_policy_is_narrowed(tmp_path: Path) -> None:
+    user = {**VERIFIED, "containerPort": 4443, "networkPolicy": {"enabled": True}}
+    objects = template(tmp_path, user)
+    (policy,) = [obj["spec"] for obj in objects if obj["kind"] == "NetworkPolicy"]
+    selector = deployment(objects)["selector"]
+
+    assert {"ports": [{"port": 4443, "protocol": "TCP"}], "to": [{"podSelector": selector}]} in policy["egress"]
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("user", [{}, EVERYTHING], ids=["defaults", "everything"])
 async def test_the_server_would_take_every_object(tmp_path: Path, user: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def trusting(bundle: bytes, *, written: bytes | None = None, **annotations: str)
 
 def showing(*held: Material | None) -> list[Presented]:
     return [
-        Presented(Endpoint("10.0.0.1", port), None if each is None else material.shown(each.leaf))
+        Presented(Endpoint("10.0.0.1", port), None if each is None else material.shown(each.leaf.certificate))
         for port, each in enumerate(held)
     ]
 
@@ -99,6 +99,17 @@ def test_when_all_is_well_nothing_is_done() -> None:
         pytest.param({"material": None, "fault": "broken"}, Change.MAKE, id="broken and ours"),
         pytest.param({"material": None, "fault": "broken", "is_managed": False}, Wait, id="broken and not ours"),
         pytest.param({"now": NOW + 366 * DAY}, Change.MAKE, id="authority ended"),
+        pytest.param({"is_rotation_wanted": True}, Change.ADD_NEXT, id="another authority is wanted"),
+        pytest.param(
+            {
+                "is_rotation_wanted": True,
+                "material": PROMOTED,
+                "api_services": [trusting(PROMOTED.bundle)],
+                "endpoints": showing(PROMOTED),
+            },
+            Wait,
+            id="wanted while one is being replaced",
+        ),
         pytest.param({"now": NOW + 59 * DAY}, Rest, id="leaf not due"),
         pytest.param({"now": NOW + 61 * DAY}, Change.RENEW_LEAF, id="leaf due"),
         pytest.param({"now": NOW + 100 * DAY}, Change.RENEW_LEAF, id="leaf ended"),

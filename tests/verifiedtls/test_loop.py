@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from metrics_api.errors import KubeStatusError, KubeUnreachableError, StartupError
+from metrics_api.errors import KubeError, KubeStatusError, KubeUnreachableError, StartupError
 from metrics_api.objects import APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
 from metrics_api.pki import KeyPair
 from metrics_api.verifiedtls.loop import Timing, VerifiedTls
-from metrics_api.verifiedtls.material import read
+from metrics_api.verifiedtls.material import Change, Lifetimes, change, read, shown
 from tests.fakes import FakeClock, settle
 
 SERVICE = ObjectName("kube-system", "metrics-server")
@@ -29,23 +29,27 @@ class InMemory:
         self.held: SecretState | None = SecretState("1", {})
         self.leased: LeaseState | None = LeaseState("1")
         self.registered = [INSECURE]
-        self.is_away = False
+        self.refusal: KubeError | None = None
         self.writes = 0
 
     async def secret(self) -> SecretState | None:
-        if self.is_away:
-            raise KubeUnreachableError("no answer")
+        if self.refusal is not None:
+            raise self.refusal
         return self.held
 
     async def write_secret(
-        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str]
+        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str | None]
     ) -> None:
         if self.held is None or version != self.held.version:
             raise KubeStatusError(409, "Conflict", "modified")
         self.writes += 1
-        merged = {**self.held.data, **data}
-        kept = {key: value for key, value in merged.items() if value is not None}
-        self.held = SecretState(str(int(version) + 1), kept, {**self.held.annotations, **annotations})
+        entries = {**self.held.data, **data}
+        marks = {**self.held.annotations, **annotations}
+        self.held = SecretState(
+            str(int(version) + 1),
+            {key: value for key, value in entries.items() if value is not None},
+            {key: value for key, value in marks.items() if value is not None},
+        )
 
     async def lease(self) -> LeaseState | None:
         return self.leased
@@ -118,17 +122,43 @@ async def test_two_replicas_serve_one_certificate_and_one_of_them_writes() -> No
         assert len(first.pairs) == cluster.writes == 1
 
 
+async def test_an_authority_is_replaced_when_a_person_wants_it() -> None:
+    cluster, clock = InMemory(), FakeClock()
+    async with running(cluster, clock):
+        await clock.advance(3)
+        assert cluster.held is not None
+        before = read(cluster.held.data)
+        cluster.held = replace(cluster.held, annotations={**cluster.held.annotations, "metrics-api/rotate": "now"})
+        await clock.advance(400)
+        after = read(cluster.held.data)
+
+        assert before is not None
+        assert after is not None
+        assert after.previous == before.signing.certificate
+        assert "metrics-api/rotate" not in cluster.held.annotations
+
+
+async def test_what_is_forbidden_is_said_with_what_grants_it(caplog: pytest.LogCaptureFixture) -> None:
+    cluster, clock = InMemory(), FakeClock()
+    cluster.refusal = KubeStatusError(403, "Forbidden", 'secrets "metrics-server-serving" is forbidden')
+    async with running(cluster, clock) as (loop, _):
+        await clock.advance(100)
+        assert loop.readiness()
+
+    assert caplog.text.count("the overlay verified-tls grants it") == 1
+
+
 async def test_while_kube_apiserver_is_away_what_was_served_is_served_on_and_it_is_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cluster, clock = InMemory(), FakeClock()
     async with running(cluster, clock) as (loop, listener):
         await clock.advance(3)
-        cluster.is_away = True
+        cluster.refusal = KubeUnreachableError("no answer")
         await clock.advance(200)
         assert loop.readiness() is None
         assert len(listener.pairs) == 1
-        cluster.is_away = False
+        cluster.refusal = None
         await clock.advance(30)
 
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
@@ -148,6 +178,22 @@ async def test_a_replica_is_not_ready_while_kube_apiserver_would_not_believe_it(
         cluster.registered = [replace(INSECURE, is_insecure=False, ca_bundle=b"of another authority")]
         await clock.advance(30)
         assert loop.readiness() is None  # once ready it stays so: without it the API would have no endpoint at all
+
+
+async def test_a_container_that_restarts_is_ready_with_the_certificate_of_its_last_life() -> None:
+    cluster, clock = InMemory(), FakeClock()
+    held = change(Change.MAKE, None, SERVICE, Lifetimes(), clock.now())
+    cluster.held = None
+    cluster.registered = [replace(INSECURE, is_insecure=False, ca_bundle=held.bundle)]
+    listener = Listener()
+    shows = shown(held.leaf.certificate)
+    loop = VerifiedTls(cluster, SERVICE, clock, listener.serve, identity="a", shown=shows, timing=TIMING)
+    task = asyncio.create_task(loop.run())
+    await settle()
+
+    assert loop.readiness() is None
+    task.cancel()
+    await asyncio.wait([task])
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics_api.errors import ServingSecretError
 from metrics_api.objects import ObjectName
@@ -33,7 +37,7 @@ def stored(held: Material) -> dict[str, bytes]:
 
 
 def test_what_is_made_is_believed_for_the_services_name_and_for_no_other() -> None:
-    shown = material.shown(MADE.leaf)
+    shown = material.shown(MADE.leaf.certificate)
 
     assert material.believes(MADE.bundle, shown, NAME, NOW)
     assert not material.believes(MADE.bundle, shown, "metrics-server.other.svc", NOW)
@@ -48,8 +52,8 @@ def test_what_has_ended_is_not_believed() -> None:
     end = material.expiry(MADE.leaf.certificate)
 
     assert end == NOW + LIFETIMES.leaf
-    assert material.believes(MADE.bundle, material.shown(MADE.leaf), NAME, end - 1)
-    assert not material.believes(MADE.bundle, material.shown(MADE.leaf), NAME, end + 1)
+    assert material.believes(MADE.bundle, material.shown(MADE.leaf.certificate), NAME, end - 1)
+    assert not material.believes(MADE.bundle, material.shown(MADE.leaf.certificate), NAME, end + 1)
 
 
 def test_a_leaf_ends_with_its_authority_at_the_latest() -> None:
@@ -62,7 +66,7 @@ def test_the_leafs_names_fit_however_long_the_services_are() -> None:
     service = ObjectName("n" * 63, "s" * 63)
     held = material.change(Change.MAKE, None, service, LIFETIMES, NOW)
 
-    assert material.believes(held.bundle, material.shown(held.leaf), material.server_name(service), NOW)
+    assert material.believes(held.bundle, material.shown(held.leaf.certificate), material.server_name(service), NOW)
 
 
 def test_a_rotation_keeps_everybody_believed_at_every_step() -> None:
@@ -73,7 +77,7 @@ def test_a_rotation_keeps_everybody_believed_at_every_step() -> None:
     retired = material.change(Change.RETIRE, promoted, SERVICE, LIFETIMES, later)
 
     def believed(bundle: bytes, leaf_of: Material) -> bool:
-        return material.believes(bundle, material.shown(leaf_of.leaf), NAME, later)
+        return material.believes(bundle, material.shown(leaf_of.leaf.certificate), NAME, later)
 
     assert announced.leaf == renewed.leaf
     assert promoted.signing == announced.next
@@ -137,6 +141,24 @@ def test_what_is_broken_is_said(broken: Callable[[dict[str, bytes]], object], sa
 
     with pytest.raises(ServingSecretError, match=said):
         material.read(data)
+
+
+DER = material.shown(MADE.leaf.certificate)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_certificate_made_to_confuse_is_not_believed_and_does_no_harm(edits: list[tuple[int, int]]) -> None:
+    hostile = bytearray(DER)
+    for place, value in edits:
+        hostile[place] = value
+    pem = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(hostile).decode()}\n-----END CERTIFICATE-----\n".encode()
+
+    assert material.believes(MADE.bundle, bytes(hostile), NAME, NOW) is (bytes(hostile) == DER)
+    assert not material.believes(pem, DER, NAME, NOW)
+    material.certificates_of(pem)
+    material.ends_of(pem)
+    with contextlib.suppress(ServingSecretError):
+        material.read({**stored(MADE), "tls.crt": pem, "previous-ca.crt": pem})
 
 
 def test_nothing_is_promoted_that_is_not_there() -> None:
