@@ -2,10 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from metrics_api.pki import Authority
+from metrics_api.pki import Authority, KeyPair
 
 
 def load(pem: bytes) -> x509.Certificate:
@@ -65,3 +67,23 @@ def test_validity_is_a_year_from_an_hour_ago_unless_told() -> None:
     assert usual.not_valid_before_utc < now - timedelta(minutes=59)
     assert usual.not_valid_after_utc > now + timedelta(days=364)
     assert told.not_valid_after_utc - told.not_valid_before_utc == timedelta(days=3)
+
+
+def test_an_authority_that_was_kept_signs_as_before() -> None:
+    authority = Authority.create("ca")
+    again = Authority.load(authority.pair)
+
+    assert again.pair == authority.pair
+    load(again.issue("web", server=True).certificate).verify_directly_issued_by(load(authority.certificate))
+
+
+def test_a_key_that_is_not_the_authoritys_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not belong"):
+        Authority.load(KeyPair(Authority.create("ca").certificate, Authority.create("ca").pair.key))
+    with pytest.raises(ValueError, match="PEM"):
+        Authority.load(KeyPair(b"no PEM", b"no PEM"))
+    rsa_key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(ValueError, match="not an elliptic curve key"):
+        Authority.load(KeyPair(Authority.create("ca").certificate, rsa_key))

@@ -18,20 +18,20 @@ _PATIENCE = 5.0
 _AT_ONCE = 16
 
 
-async def dial_all(endpoints: Sequence[Endpoint], name: str) -> list[Presented]:
-    """Return what each endpoint shows who asks for a name, in their order."""
+async def dial_all(endpoints: Sequence[Endpoint], name: str, *, patience: float = _PATIENCE) -> list[Presented]:
+    """Return what each endpoint shows who asks for a name, in their order; each is given ``patience`` seconds."""
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(endpoint: Endpoint) -> Presented:
         async with slots:
-            return await _dial(endpoint, name)
+            return await _dial(endpoint, name, patience)
 
     return list(await asyncio.gather(*map(one, endpoints)))
 
 
-async def _dial(endpoint: Endpoint, name: str) -> Presented:
+async def _dial(endpoint: Endpoint, name: str, patience: float) -> Presented:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             _, writer = await asyncio.open_connection(
                 endpoint.address, endpoint.port, ssl=_any_certificate(), server_hostname=name
             )
@@ -43,7 +43,7 @@ async def _dial(endpoint: Endpoint, name: str) -> Presented:
     certificate = tls.getpeercert(binary_form=True)
     writer.close()
     with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             await writer.wait_closed()
     return Presented(endpoint, certificate)
 

@@ -65,6 +65,43 @@ async def test_what_is_refused_names_the_field(cluster: Cluster, spec: dict[str,
     assert [cause["field"] for cause in status["details"]["causes"]] == [field]
 
 
+async def test_one_patch_leads_from_unverified_to_verified_and_back(cluster: Cluster) -> None:
+    path = f"{API_SERVICES}/{NAME}"
+    bundle = api_service()["spec"]["caBundle"]
+    await cluster.create(API_SERVICES, api_service(caBundle=None, insecureSkipTLSVerify=True))
+    verified = await cluster.change(path, {"spec": {"caBundle": bundle, "insecureSkipTLSVerify": None}})
+    undone = await cluster.change(path, {"spec": {"caBundle": None, "insecureSkipTLSVerify": True}})
+
+    assert verified["spec"]["caBundle"] == bundle
+    assert not verified["spec"].get("insecureSkipTLSVerify")
+    assert "caBundle" not in undone["spec"]
+    assert undone["spec"]["insecureSkipTLSVerify"] is True
+
+
+@pytest.mark.parametrize("insecure", [True, False], ids=["caBundle added", "insecureSkipTLSVerify added"])
+async def test_a_patch_that_would_leave_both_is_refused(cluster: Cluster, insecure: bool) -> None:
+    bundle = api_service()["spec"]["caBundle"]
+    before = {"caBundle": None, "insecureSkipTLSVerify": True} if insecure else {"caBundle": bundle}
+    patch = {"caBundle": bundle} if insecure else {"insecureSkipTLSVerify": True}
+    await cluster.create(API_SERVICES, api_service(**before))
+    headers = {"Content-Type": "application/merge-patch+json"}
+    response = await cluster.admin.patch(f"{API_SERVICES}/{NAME}", content=json.dumps({"spec": patch}), headers=headers)
+
+    assert response.status_code == 422
+    assert "may not be true if caBundle is present" in response.json()["message"]
+
+
+async def test_a_patch_that_names_an_old_version_is_refused_and_changes_nothing(cluster: Cluster) -> None:
+    path, headers = f"{API_SERVICES}/{NAME}", {"Content-Type": "application/merge-patch+json"}
+    created = await cluster.create(API_SERVICES, api_service())
+    await cluster.change(path, {"spec": {"versionPriority": 7}})
+    old = {"metadata": {"resourceVersion": created["metadata"]["resourceVersion"]}, "spec": {"versionPriority": 8}}
+    response = await cluster.admin.patch(path, content=json.dumps(old), headers=headers)
+
+    assert (response.status_code, response.json()["reason"]) == (409, "Conflict")
+    assert (await cluster.admin.get(path)).json()["spec"]["versionPriority"] == 7
+
+
 async def test_it_is_created_read_listed_patched_replaced_and_deleted(cluster: Cluster) -> None:
     admin, path = cluster.admin, f"{API_SERVICES}/{NAME}"
     created = await cluster.create(API_SERVICES, api_service())
