@@ -33,7 +33,12 @@ def values() -> dict[str, Any]:
 
 
 def template(
-    directory: Path, user: dict[str, Any] | None = None, *, release: str = "metrics-server", namespace: str = "monitor"
+    directory: Path,
+    user: dict[str, Any] | None = None,
+    *,
+    release: str = "metrics-server",
+    namespace: str = "monitor",
+    chart: Path = CHART,
 ) -> list[Object]:
     """Return the objects that a release with these values has; skip the test when there is no helm.
 
@@ -42,7 +47,7 @@ def template(
     """
     file = directory / "user-values.yaml"
     file.write_text(yaml.safe_dump(user or {}))
-    command = [helm(), "template", release, str(CHART), "--namespace", namespace, "--values", str(file)]
+    command = [helm(), "template", release, str(chart), "--namespace", namespace, "--values", str(file)]
     finished = subprocess.run(command, check=False, capture_output=True, text=True)
     if finished.returncode:
         raise RefusedValuesError(finished.stderr)

@@ -172,6 +172,14 @@ def test_a_disruption_budget_of_zero_is_kept(tmp_path: Path, field: str) -> None
     assert {key: value for key, value in budget.items() if key != "selector"} == {field: 0}
 
 
+def test_what_cannot_be_changed_by_an_upgrade_is_as_metrics_servers_chart_has_it(tmp_path: Path) -> None:
+    objects = keyed(template(tmp_path, EVERYTHING))
+
+    assert objects["Secret", "monitor", "metrics-server"]["type"] == "Opaque"
+    assert objects["RoleBinding", "monitor", "metrics-server-nanny"]["roleRef"]["name"] == "system:metrics-server-nanny"
+    assert ("Role", "monitor", "system:metrics-server-nanny") in objects
+
+
 def test_the_pods_own_values_reach_it(tmp_path: Path) -> None:
     given: dict[str, Any] = {
         "podSecurityContext": {"fsGroup": 1},
@@ -220,7 +228,11 @@ def test_cert_manager_and_the_prometheus_operator_get_their_objects(tmp_path: Pa
     certificate = objects["Certificate", "monitor", "metrics-server"]["spec"]
     monitor = objects["ServiceMonitor", "monitor", "metrics-server"]
 
-    assert certificate["issuerRef"] == {"kind": "Issuer", "name": "metrics-server-issuer"}
+    assert certificate["issuerRef"] == {
+        "group": "cert-manager.io",
+        "kind": "Issuer",
+        "name": "metrics-server-issuer",
+    }
     assert ("Issuer", "monitor", "metrics-server-issuer") in objects
     assert certificate["duration"] == "48h"
     assert objects["APIService", "", "v1beta1.metrics.k8s.io"]["metadata"]["annotations"] == {

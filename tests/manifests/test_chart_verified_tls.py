@@ -54,9 +54,9 @@ class Release:
         assert finished.code == 0, finished.err
         return finished.out
 
-    async def upgrade(self, *values: str) -> str:
+    async def upgrade(self, *values: str, chart: Path = CHART) -> str:
         sets = [word for value in values for word in ("--set", value)]
-        return await self.helm("upgrade", "--install", "metrics-server", str(CHART), *sets)
+        return await self.helm("upgrade", "--install", "metrics-server", str(chart), *sets)
 
     def trust(self) -> tuple[bool, str]:
         """Return ``insecureSkipTLSVerify`` and ``caBundle``."""

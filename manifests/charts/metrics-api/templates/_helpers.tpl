@@ -90,7 +90,8 @@ insecureSkipTLSVerify: true
 caBundle: {{ if hasPrefix "-----BEGIN" (trim $given) }}{{ b64enc $given }}{{ else }}{{ $given }}{{ end }}
 {{- else if and (eq .Values.tls.type "existingSecret") .Values.tls.existingSecret.lookup }}
 {{- $secret := lookup "v1" "Secret" (include "metrics-api.namespace" .) (include "metrics-api.tlsSecret" .) }}
-{{- with dig "data" "ca.crt" "" ($secret | default dict) }}
+{{- $data := dig "data" dict ($secret | default dict) }}
+{{- with get $data "ca.crt" | default (get $data "tls.crt") }}
 caBundle: {{ . }}
 {{- end }}
 {{- end }}
