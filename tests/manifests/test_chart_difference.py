@@ -15,7 +15,7 @@ import pytest
 from tests.manifests.charting import CHART, template
 from tests.manifests.installing import bare_cluster
 from tests.manifests.rendering import keyed
-from tests.manifests.test_chart_verified_tls import Release
+from tests.manifests.test_chart_releases import Release
 
 pytestmark = [pytest.mark.xdist_group("manifests"), pytest.mark.timeout(120)]
 

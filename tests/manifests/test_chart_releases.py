@@ -1,4 +1,4 @@
-"""The chart's verifiedTls: the overlay's objects, and a release whose APIService belongs to the server as well."""
+"""The chart on a cluster: verifiedTls adds what the overlay adds, and what is there is kept by upgrades."""
 
 from __future__ import annotations
 
@@ -100,3 +100,26 @@ async def test_upgrades_keep_what_the_server_wrote_and_undoing_leads_back(tmp_pa
         assert objects.get(SECRETS, "kube-system", "metrics-server-serving") is None
         await release.helm("uninstall", "metrics-server")
         assert objects.get(API_SERVICES, "", NAME) is None
+
+
+async def test_a_certificate_that_is_there_is_kept_and_its_authority_is_trusted(tmp_path: Path) -> None:
+    async with bare_cluster(tmp_path) as installation:
+        release, objects = Release(installation), installation.cluster.objects
+        made = ("tls.type=helm", "apiService.insecureSkipTLSVerify=false")
+        await release.upgrade(*made)
+        first = release.trust()
+        await release.upgrade(*made)
+        assert release.trust() == first != (True, "")
+
+        secret = objects.get(SECRETS, "kube-system", "metrics-server")
+        assert secret is not None
+        signing_itself = {"tls.crt": BUNDLE, "tls.key": "AAAA"}  # as metrics-server's chart makes it
+        objects.replace(SECRETS, {**secret, "data": signing_itself})
+        await release.upgrade(*made)
+        assert release.trust() == (False, BUNDLE)
+
+        given = ("tls.type=existingSecret", "tls.existingSecret.name=given", "apiService.insecureSkipTLSVerify=false")
+        with_authority = {**signing_itself, "ca.crt": first[1]}
+        objects.create(SECRETS, {"metadata": {"name": "given", "namespace": "kube-system"}, "data": with_authority})
+        await release.upgrade(*given)
+        assert release.trust() == first
