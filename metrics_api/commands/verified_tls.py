@@ -83,10 +83,25 @@ async def perform(action: str, kubeconfig: str) -> int:
             return 1
         if action == "show":
             print(table(found, time.time()))
-            return 0
-        for each in found:
-            print(f"{each.name}: {await insist(store, each.name, undo if action == 'undo' else allow)}")
+        elif action == "undo":
+            await undo_all(store, found)
+        else:
+            for each in found:
+                print(f"{each.name}: {await insist(store, each.name, allow)}")
     return 0
+
+
+async def undo_all(store: TrustStore, found: Sequence[APIServiceState]) -> None:
+    """Undo it in each APIService of the Service that the server wrote for, and print what was done.
+
+    One that it has not come to yet is kept from it as well; those of other Services are left alone.
+    """
+    ours = frozenset(each.service for each in found if WRITTEN in each.annotations)
+    for each in found:
+        if each.service in ours or each.annotations.get(SWITCH) == OFF:
+            print(f"{each.name}: {await insist(store, each.name, undo)}")
+        else:
+            print(f"{each.name}: metrics-api has set nothing for its Service: left alone")
 
 
 async def insist(store: TrustStore, name: str, change: Callable[[TrustStore, APIServiceState], Awaitable[str]]) -> str:
@@ -125,14 +140,9 @@ def _row(each: APIServiceState, now: float) -> tuple[str, ...]:
 
 
 async def undo(store: TrustStore, api_service: APIServiceState) -> str:
-    """Have an APIService verified no more, and the server keep away from it; return what was done.
-
-    One that the server did not write to is left alone: it may be somebody else's.
-    """
+    """Have an APIService verified no more, and the server keep away from it; return what was done."""
     if api_service.annotations.get(SWITCH) == OFF and api_service.is_insecure:
         return "was undone before"
-    if WRITTEN not in api_service.annotations:
-        return "metrics-api has set nothing here: left alone"
     await store.set_trust(api_service, None, {SWITCH: OFF, WRITTEN: None})
     return "is verified no more (insecureSkipTLSVerify: true, no caBundle)"
 

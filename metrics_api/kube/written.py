@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import TypeVar
 
 import msgspec
@@ -208,11 +210,13 @@ class ServingObjects:
 
 def _ready(part: _Slice) -> Iterator[Endpoint]:
     ports = [each.port for each in part.ports or () if each.port and each.name in (_PORT_NAME, "", None)]
-    if part.address_type == "FQDN" or not ports:
+    if not ports:
         return
     for each in part.endpoints or ():
         if each.addresses and (each.conditions is None or each.conditions.ready is not False):
-            yield Endpoint(each.addresses[0], ports[0])  # the addresses of one endpoint are interchangeable
+            # The addresses of one endpoint are interchangeable
+            with contextlib.suppress(ValueError):
+                yield Endpoint(str(ip_address(each.addresses[0])), ports[0])
 
 
 def _path(group: str, resource: str, name: ObjectName) -> str:

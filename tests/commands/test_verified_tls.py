@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from metrics_api.commands.verified_tls import allow, insist, run, table, undo
+from metrics_api.commands.verified_tls import allow, insist, run, table, undo, undo_all
 from metrics_api.errors import KubeStatusError
 from metrics_api.objects import APIServiceState, ObjectName
 from metrics_api.pki import Authority
@@ -63,13 +63,45 @@ async def test_undo_takes_the_bundle_away_and_allow_lets_the_server_set_it_again
     assert store.writes == 2
 
 
+class Several(Store):
+    """More APIServices than one."""
+
+    def __init__(self, *held: APIServiceState) -> None:
+        super().__init__(held[0])
+        self.all = {each.name: each for each in held}
+
+    async def find(self, names: Sequence[str]) -> list[APIServiceState]:
+        return [self.all[name] for name in names if name in self.all]
+
+    async def set_trust(
+        self, api_service: APIServiceState, ca_bundle: bytes | None, annotations: Mapping[str, str | None]
+    ) -> None:
+        await super().set_trust(api_service, ca_bundle, annotations)
+        self.all[api_service.name] = self.held
+
+
+async def undone(*held: APIServiceState) -> list[APIServiceState]:
+    store = Several(*held)
+    await undo_all(store, held)
+    return list(store.all.values())
+
+
+async def test_undo_reaches_every_api_service_of_the_service_and_no_other() -> None:
+    v1 = replace(FRESH, name="v1.metrics.k8s.io")
+    others = replace(v1, service=ObjectName("monitoring", "prometheus-adapter"))
+
+    assert await undone(VERIFIED, v1) == [UNDONE, replace(UNDONE, name=v1.name)]
+    assert await undone(VERIFIED, others) == [UNDONE, others]
+
+
 @pytest.mark.parametrize(
     "theirs", [FRESH, replace(VERIFIED, annotations={})], ids=["never verified", "a bundle by another hand"]
 )
-async def test_what_the_server_did_not_write_is_left_alone(theirs: APIServiceState) -> None:
-    store = Store(theirs)
-    assert "left alone" in await insist(store, theirs.name, undo)
-    assert store.writes == 0
+async def test_where_the_server_wrote_nothing_nothing_is_undone(
+    theirs: APIServiceState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await undone(theirs) == [theirs]
+    assert "left alone" in capsys.readouterr().out
 
 
 async def test_undo_insists_when_the_server_writes_at_the_same_time() -> None:

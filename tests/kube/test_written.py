@@ -141,6 +141,7 @@ async def test_only_ready_endpoints_count_each_once_and_at_the_port_of_its_slice
         ),
         part(10250, {"addresses": ["10.0.0.1"], "conditions": ready}, {"addresses": ["10.0.0.3"]}),
         part(4443, {"addresses": ["fd00::1"], "conditions": {}}, kind="IPv6", name=""),
+        part(10250, {"addresses": ["x" * 64 + ".example"]}, {"addresses": []}),
         part(9090, {"addresses": ["10.0.0.4"]}, name="metrics"),
         part(10250, {"addresses": ["somewhere.example"]}, kind="FQDN"),
         {"addressType": "IPv4", "endpoints": None, "ports": None},
