@@ -29,11 +29,13 @@ _BETWEEN_READS = 0.05
 class Replica:
     """One of them."""
 
-    def __init__(self, name: str, program: Program, task: asyncio.Task[None], probing: asyncio.Task[None]) -> None:
+    def __init__(self, name: str, program: Program) -> None:
         self.name = name
         self.program = program
-        self.task = task
-        self.probing = probing
+        self.is_ready = False
+        """As its readiness probe found it last."""
+        self.tasks: list[asyncio.Task[None]] = []
+        """The server, and its probe."""
 
 
 class Replicas:
@@ -58,12 +60,11 @@ class Replicas:
         settings = parse_settings([*manifest_arguments(directory, 0), *local, *more], {})
         program = Program(settings, verified_timing=QUICK)
         self.cluster.objects.create(ENDPOINT_SLICES, _slice(name, program.port, ready=False))
-        replica = Replica(
-            name,
-            program,
+        replica = Replica(name, program)
+        replica.tasks = [
             asyncio.create_task(program.run(), name=name),
-            asyncio.create_task(self._probe(name, program.port), name=f"probe of {name}"),
-        )
+            asyncio.create_task(self._probe(replica), name=f"probe of {name}"),
+        ]
         self._running.append(replica)
         return replica
 
@@ -71,23 +72,24 @@ class Replicas:
         """Stop one in good order."""
         self._running.remove(replica)
         replica.program.stopping.set()
-        await asyncio.wait([replica.task], timeout=20)
-        replica.probing.cancel()
-        await asyncio.wait([replica.probing])
+        serving, probing = replica.tasks
+        await asyncio.wait([serving], timeout=20)
+        probing.cancel()
+        await asyncio.wait([probing])
         self.cluster.objects.delete(ENDPOINT_SLICES, NAMESPACE, f"{NAME}-{replica.name}")
 
     async def stop_all(self) -> None:
         for replica in list(self._running):
             await self.stop(replica)
 
-    async def _probe(self, name: str, port: int) -> None:
-        ready = False
+    async def _probe(self, replica: Replica) -> None:
+        name, port = replica.name, replica.program.port
         async with httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=False, trust_env=False) as client:  # noqa: S501 - as kubelets
             while True:
                 with contextlib.suppress(httpx.TransportError):
-                    now = (await client.get("/readyz")).status_code == 200
-                    if now != ready:
-                        ready = now
+                    ready = (await client.get("/readyz")).status_code == 200
+                    if ready != replica.is_ready:
+                        replica.is_ready = ready
                         self.cluster.objects.replace(ENDPOINT_SLICES, _slice(name, port, ready=ready))
                 await asyncio.sleep(_PROBE_PERIOD)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
+from operator import ne
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,6 +136,17 @@ async def still_reads(stage: Stage) -> None:
     assert stage.load.failures == []
 
 
+async def looked_twice(stage: Stage) -> None:
+    """Return when the leader has looked again, and again after that: each time it renews the Lease."""
+
+    def renewed() -> str:
+        lease = stage.cluster.objects.get(LEASES, NAMESPACE, SERVING) or {}
+        return str(lease.get("spec", {}).get("renewTime"))
+
+    for _ in range(3):
+        await until(renewed, partial(ne, renewed()))
+
+
 async def command(stage: Stage, directory: Path, action: str) -> int:
     admin = write_kubeconfig(directory / "command.kubeconfig", stage.cluster.admin_kubeconfig())
     return await perform(action, str(admin))
@@ -229,6 +242,21 @@ async def test_undone_by_the_command_metrics_servers_manifest_can_be_applied_and
     assert not is_verified(stage.cluster)
 
     await command(stage, tmp_path, "allow")
+    await verified(stage)
+    await still_reads(stage)
+
+
+async def test_one_ready_replica_without_the_certificate_holds_it_up_for_all(stage: Stage, tmp_path: Path) -> None:
+    await verified(stage)
+    await command(stage, tmp_path, "undo")
+    old = await stage.replicas.start("old")
+    await until(lambda: old.is_ready, bool)
+    await command(stage, tmp_path, "allow")
+    await looked_twice(stage)
+    await still_reads(stage)
+    assert not is_verified(stage.cluster)
+
+    await stage.replicas.stop(old)
     await verified(stage)
     await still_reads(stage)
 
