@@ -9,7 +9,7 @@ PYTEST ?= $(BIN)/pytest
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/python
 
-.PHONY: demo test test-long check format bench bench-quick lock docs manifests rootfs sbom clean tools help
+.PHONY: demo test test-long check format bench bench-quick plot lock docs manifests rootfs sbom clean tools help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -60,11 +60,17 @@ sbom: $(VENV)/.dev ## the image's bill of materials (CycloneDX), in dist/metrics
 tools: | $(BIN)/python ## what tests talk to: Debian's kubectl, npm's Kubernetes client, helm
 	@PYTHON=$(BIN)/python bash .ci/tools
 
+plot: $(VENV)/.dev ## measure how cost grows with the cluster, and draw docs/scale.png (half an hour)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(BIN)/python -m benchmarks.scale --plot docs/scale.png
+
 lock: $(VENV)/.dev ## resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-config --upgrade pyproject.toml -o requirements/runtime.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-config --upgrade --group dev pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-config --upgrade --group bench -o requirements/bench.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .tools .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

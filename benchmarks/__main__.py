@@ -19,6 +19,10 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
     "benchmarks.watchers": ([], ["--quick"]),
+    "benchmarks.read_path": (["--nodes", "100", "1000"], ["--quick"]),
+    "benchmarks.loop": (["--nodes", "1000"], ["--quick"]),
+    "benchmarks.scale": (["--nodes", "100", "300", "1000"], ["--quick"]),
+    "benchmarks.compare": ([], ["--quick"]),
 }
 """Module -> its arguments in full, and for a quick run."""
 
