@@ -43,7 +43,10 @@ bench-quick: $(VENV)/.dev ## the same with small clusters
 docs: $(VENV)/.dev ## write the generated pages
 	$(BIN)/python -m metrics_api.settings.document > docs/flags.md
 
-manifests: ## render the overlays that are checked in as one file (needs kubectl)
+manifests: ## render the overlays that are checked in as one file (needs kubectl), and copy what the chart shares with them
+	cp manifests/components/monitoring/dashboard.json manifests/charts/metrics-api/files/
+	sed -n '/^  groups:/,$$p' manifests/components/monitoring/prometheus-rule.yaml | sed 's/^  //' \
+	    > manifests/charts/metrics-api/files/rules.yaml
 	kubectl kustomize manifests/overlays/release > manifests/components.yaml
 	kubectl kustomize manifests/overlays/high-availability > manifests/high-availability.yaml
 
