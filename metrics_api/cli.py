@@ -39,6 +39,7 @@ COMMANDS = {
         "metrics_api.commands.verified_tls", "show, undo or allow that kube-apiserver verifies the server"
     ),
     "top": Command("metrics_api.commands.top", "show usage of nodes and pods"),
+    "compare": Command("metrics_api.commands.compare", "compare with the metrics server that a cluster has"),
 }
 
 

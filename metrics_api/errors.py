@@ -190,3 +190,14 @@ class TooManyRequestsError(MetricsApiError):
     def __init__(self, message: str, *, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+def first_of_ours(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first of our own errors among the tasks', else the group: then it is a bug and wants its traceback."""
+    ours = errors.subgroup(MetricsApiError)
+    while isinstance(ours, BaseExceptionGroup):
+        found = ours.exceptions[0]
+        if not isinstance(found, BaseExceptionGroup):
+            return found
+        ours = found
+    return errors

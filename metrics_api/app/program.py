@@ -29,7 +29,7 @@ from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.app.verified import Verified
 from metrics_api.clock import Clock, SystemClock
-from metrics_api.errors import MetricsApiError
+from metrics_api.errors import first_of_ours
 from metrics_api.serving.access_log import AccessLog
 from metrics_api.serving.certificates import ServingPair, find_pair
 from metrics_api.serving.deadlines import Deadlines
@@ -124,7 +124,7 @@ class Program:
                 for task in working:
                     task.cancel()
         except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+            raise first_of_ours(errors) from errors
 
     def _duties(self) -> Sequence[Coroutine[None, None, None]]:
         aside = set_heap_aside(self._clock, self._has_synced, settling=2 * self._settings.metric_resolution)
@@ -257,14 +257,3 @@ def _build_tls(settings: Settings) -> TlsKeeper:
         ciphers=openssl_names(settings.tls_cipher_suites),
         ask_for_certificates=asks_for_certificates(settings),
     )
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first of our own errors among the tasks', else the group: then it is a bug and wants its traceback."""
-    ours = errors.subgroup(MetricsApiError)
-    while isinstance(ours, BaseExceptionGroup):
-        found = ours.exceptions[0]
-        if not isinstance(found, BaseExceptionGroup):
-            return found
-        ours = found
-    return errors

@@ -11,6 +11,7 @@ import msgspec
 
 from metrics_api.errors import KubeError, KubeStatusError
 from metrics_api.quantity import parse_quantity
+from metrics_api.timetext import parse_rfc3339
 
 KNOWN_VERSIONS = ("v1", "v1beta1")
 _GROUP = "/apis/metrics.k8s.io"
@@ -60,6 +61,17 @@ class NodeRow(msgspec.Struct, frozen=True):
     allocatable_memory: int | None
 
 
+class Measured(msgspec.Struct, frozen=True):
+    """The usage of a node or a whole pod, and when it was measured."""
+
+    name: str
+    """Of a pod ``namespace/name``."""
+    time: float
+    """Unix seconds."""
+    cpu: int
+    memory: int
+
+
 class _Metadata(msgspec.Struct):
     name: str
     namespace: str = ""
@@ -73,6 +85,7 @@ class _Usage(msgspec.Struct):
 class _NodeMetrics(msgspec.Struct):
     metadata: _Metadata
     usage: _Usage
+    timestamp: str = ""
 
 
 class _ContainerMetrics(msgspec.Struct):
@@ -83,6 +96,7 @@ class _ContainerMetrics(msgspec.Struct):
 class _PodMetrics(msgspec.Struct):
     metadata: _Metadata
     containers: list[_ContainerMetrics]
+    timestamp: str = ""
 
 
 class _NodeMetricsList(msgspec.Struct):
@@ -175,6 +189,26 @@ async def pod_rows(
     return sorted(rows, key=lambda row: (row.namespace, row.name))
 
 
+async def measured_nodes(kube: KubeReader, version: str) -> list[Measured]:
+    """Return all nodes that have metrics, in the API's order."""
+    items = _decode(await kube.get(f"{_GROUP}/{version}/nodes"), _NodeMetricsList).items
+    return [Measured(i.metadata.name, _time(i.timestamp), _nano(i.usage.cpu), _whole(i.usage.memory)) for i in items]
+
+
+async def measured_pods(kube: KubeReader, version: str) -> list[Measured]:
+    """Return all pods that have metrics, in the API's order."""
+    items = _decode(await kube.get(f"{_GROUP}/{version}/pods"), _PodMetricsList).items
+    return [
+        Measured(
+            f"{item.metadata.namespace}/{item.metadata.name}",
+            _time(item.timestamp),
+            sum(_nano(container.usage.cpu) for container in item.containers),
+            sum(_whole(container.usage.memory) for container in item.containers),
+        )
+        for item in items
+    ]
+
+
 def _node_row(node: _Node, usage: _Usage | None) -> NodeRow:
     return NodeRow(
         node.metadata.name,
@@ -183,6 +217,13 @@ def _node_row(node: _Node, usage: _Usage | None) -> NodeRow:
         _nano(node.status.allocatable.cpu) or None,
         _whole(node.status.allocatable.memory) or None,
     )
+
+
+def _time(text: str) -> float:
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise KubeError(f"the metrics API answered with a strange time: {error}") from error
 
 
 def _nano(quantity: str) -> int:
