@@ -118,7 +118,7 @@ class Collection:
             tls=TlsOptions(
                 ca_file=settings.kubelet_certificate_authority or None,
                 ca_data=tls.ca_bundle,
-                insecure=settings.kubelet_insecure_tls,
+                verify=settings.kubelet_tls_verify,
                 client_certificate_file=settings.kubelet_client_certificate or None,
                 client_key_file=settings.kubelet_client_key or None,
                 client_certificate_data=tls.certificate,

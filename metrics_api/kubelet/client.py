@@ -34,10 +34,12 @@ _NAME_LIFETIME = 300.0
 class _NodeState:
     """What is kept of a node between scrapes."""
 
-    __slots__ = ("decoder", "node", "route", "route_until", "targets")
+    __slots__ = ("answered", "decoder", "node", "route", "route_until", "targets")
 
     def __init__(self, node: NodeInfo) -> None:
         self.node = node
+        self.answered = False
+        """Whether an answer was the node's own."""
         self.decoder: ResourceDecoder | None = None
         self.route: Route | None = None
         """The way that worked last; ``None`` to look for one."""
@@ -118,7 +120,7 @@ class KubeletClient:
         """Let go of all that is kept for a node that is gone; its connection is closed."""
         self._states.pop(node_uid, None)
         self._choice.forget(node_uid)
-        self._transport.close(node_uid)
+        self._transport.forget(node_uid)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -157,13 +159,21 @@ class KubeletClient:
         if response.status != HTTPStatus.OK:
             raise refusal(response, endpoint)
         try:
-            return self._decode(state, endpoint, response, requested)
+            samples = self._decode(state, endpoint, response, requested)
         except ScrapeError as error:
             if error.reason == "wrong_node":
-                # Another machine answers there: the next scrape looks for the way anew.
-                state.route = None
-                self._transport.close(state.node.uid)
+                self._look_elsewhere(state)
             raise
+        state.answered = True
+        return samples
+
+    def _look_elsewhere(self, state: _NodeState) -> None:
+        """Look for the way anew at the next scrape: another machine answers there."""
+        state.route = None
+        if state.answered:
+            self._transport.close(state.node.uid)
+        else:
+            self._transport.forget(state.node.uid)  # a key that was pinned is that machine's
 
     def _decode(self, state: _NodeState, endpoint: Endpoint, response: Response, requested: float) -> NodeSamples:
         node, received = state.node, self._clock.now()

@@ -10,6 +10,13 @@ Network = IPv4Network | IPv6Network
 
 EndpointMode = Literal["auto", "summary", "resource"]
 
+TlsVerification = Literal["full", "node-name", "pin", "none"]
+"""What a kubelet must prove before anything is sent to it (``--kubelet-tls-verify``).
+
+``full``: an authority vouches for its certificate, which names the address dialled. ``node-name``: an authority vouches
+for it, and it names the node. ``pin``: it has the key that it had when it was first met. ``none``: nothing.
+"""
+
 DEFAULT_DENIED_NETWORKS: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -38,8 +45,8 @@ class TlsOptions:
     """PEM bundle (``--kubelet-certificate-authority``, else the cluster's); wins over ``ca_data``."""
     ca_data: bytes | None = field(default=None, repr=False)
     """PEM from a kubeconfig. Neither: the system's authorities."""
-    insecure: bool = False
-    """``--kubelet-insecure-tls``: any certificate is believed."""
+    verify: TlsVerification = "full"
+    """What a kubelet must prove; ``pin`` and ``none`` ask no authority."""
     client_certificate_file: str | None = None
     client_key_file: str | None = None
     client_certificate_data: bytes | None = field(default=None, repr=False)

@@ -59,7 +59,7 @@ def build_target(node: NodeInfo, route: Route, endpoint: Endpoint, *, tls: bool)
         f"Accept: {accept}\r\n"
         f"Accept-Encoding: {encoding}\r\n"
     )
-    return Target(node.uid, route, head.encode("ascii"), most, tls)
+    return Target(node.uid, route, head.encode("ascii"), most, tls, node.name)
 
 
 class Authorization:

@@ -14,16 +14,23 @@ from typing import NamedTuple, Protocol
 
 from metrics_api.clock import Clock
 from metrics_api.errors import StartupError
+from metrics_api.kubelet.certificate import name_authorities
 from metrics_api.kubelet.options import TlsOptions
+from metrics_api.kubelet.verifier import Verifier
 
 _log = logging.getLogger(__name__)
 
 _CHECK_INTERVAL = 60.0
-_MOST_SESSIONS = 2048
+_BY_AUTHORITY = ("full", "node-name")
 
 
 class ContextSource(Protocol):
-    """Gives the TLS context to use now."""
+    """Gives the TLS context to use now, and who decides whether a kubelet is believed."""
+
+    @property
+    def verifier(self) -> Verifier:
+        """Return it; the same at all times."""
+        ...
 
     def current(self) -> ssl.SSLContext:
         """Return it; the same object as before as long as nothing has changed. Does not raise."""
@@ -59,6 +66,8 @@ class TlsContexts:
         except (OSError, ValueError) as error:
             raise StartupError(f"TLS to kubelets: {_file_fault(options, error)}") from error
         self._fault: str | None = None
+        self.verifier = Verifier(options.verify, self._name_authorities, clock)
+        """Decides whether a kubelet is believed."""
 
     def current(self) -> ssl.SSLContext:
         """Return the context; a new one when a file has changed and is usable, else the one in use."""
@@ -67,6 +76,12 @@ class TlsContexts:
             self._checked = now
             self._refresh()
         return self._context
+
+    def _name_authorities(self) -> str:
+        authorities = self._material.authorities
+        if authorities is None:
+            return "the system's"
+        return f"{name_authorities(authorities)}, from {self._options.ca_file or 'the kubeconfig or service account'}"
 
     def _refresh(self) -> None:
         try:
@@ -94,7 +109,7 @@ def _read(options: TlsOptions) -> _Material:
         return Path(file).read_bytes() if file else data
 
     return _Material(
-        None if options.insecure else content(options.ca_file, options.ca_data),
+        content(options.ca_file, options.ca_data) if options.verify in _BY_AUTHORITY else None,
         content(options.client_certificate_file, options.client_certificate_data),
         content(options.client_key_file, options.client_key_data),
     )
@@ -105,8 +120,8 @@ def _build(options: TlsOptions, material: _Material) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
-    if options.insecure:
-        context.check_hostname = False
+    context.check_hostname = options.verify == "full"
+    if options.verify not in _BY_AUTHORITY:
         context.verify_mode = ssl.CERT_NONE
     else:
         # As in Go: names come from the subjectAltName only, and any certificate in the bundle is an anchor, so that a

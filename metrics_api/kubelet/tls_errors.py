@@ -26,6 +26,23 @@ _ADVICE = (
 )
 
 
+class UntrustedError(ScrapeError):
+    """OpenSSL does not accept the kubelet's certificate; nothing was sent.
+
+    Args:
+        error: OpenSSL's.
+        host: The address dialled.
+    """
+
+    def __init__(self, error: ssl.SSLCertVerificationError, host: str) -> None:
+        advice = _verification_advice(error.verify_code, host)
+        super().__init__("tls", f"the kubelet's certificate is not accepted: {error.verify_message}. {advice}")
+        self.code: int = error.verify_code
+        """X509_V_ERR."""
+        self.problem: str = error.verify_message
+        """The same in words."""
+
+
 def tls_error(error: ssl.SSLError, host: str) -> ScrapeError:
     """Return our error for one of the TLS library.
 
@@ -34,8 +51,7 @@ def tls_error(error: ssl.SSLError, host: str) -> ScrapeError:
         host: The address dialled, which the certificate must name.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        advice = _verification_advice(error.verify_code, host)
-        return ScrapeError("tls", f"the kubelet's certificate is not accepted: {error.verify_message}. {advice}")
+        return UntrustedError(error, host)
     reason = (getattr(error, "reason", None) or str(error))[:200]
     if "ALERT_INTERNAL_ERROR" in reason:
         return ScrapeError(

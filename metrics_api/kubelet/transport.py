@@ -19,8 +19,9 @@ import msgspec
 from metrics_api.errors import ScrapeError
 from metrics_api.kubelet.budget import Budget
 from metrics_api.kubelet.connection import READ_SIZE, Connection, StaleConnectionError
-from metrics_api.kubelet.dialing import connect, start_tls
+from metrics_api.kubelet.dialing import connect
 from metrics_api.kubelet.http1 import Response, WireLimits
+from metrics_api.kubelet.identity import Peer
 from metrics_api.kubelet.routes import Route
 from metrics_api.kubelet.tls import ContextSource
 
@@ -36,6 +37,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """Bytes that the answer's body may have."""
     tls: bool = True
     """Whether TLS is spoken; else plain HTTP."""
+    node_name: str = ""
+    """Who must answer, where that is verified."""
 
 
 class Transport(Protocol):
@@ -57,6 +60,10 @@ class Transport(Protocol):
 
     def close(self, node_uid: str) -> None:
         """Close what is kept for a node."""
+        ...
+
+    def forget(self, node_uid: str) -> None:
+        """Close it, and let go of how the node was recognized."""
         ...
 
     async def aclose(self) -> None:
@@ -136,6 +143,12 @@ class KubeletTransport:
         if line is not None and line.connection is not None:
             line.connection.abort()
 
+    def forget(self, node_uid: str) -> None:
+        """Close a node's connection, and forget the key by which it is known."""
+        self.close(node_uid)
+        if self._contexts is not None:
+            self._contexts.verifier.forget(node_uid)
+
     async def aclose(self) -> None:
         """Close all connections."""
         for uid in list(self._lines):
@@ -174,7 +187,7 @@ class KubeletTransport:
                     )
             connection.abort()
             line.connection = None
-        connection = await self._connect(line, deadline_at)
+        connection = await self._connect(line, target, deadline_at)
         if self._lines.get(target.node_uid) is not line:
             connection.abort()
             raise ScrapeError("reset", "the node was let go of while it was dialled")
@@ -188,10 +201,11 @@ class KubeletTransport:
         line.session = connection.tls_session if connection.usable else None
         return response
 
-    async def _connect(self, line: _Line, deadline_at: float) -> Connection:
+    async def _connect(self, line: _Line, target: Target, deadline_at: float) -> Connection:
         loop = asyncio.get_running_loop()
         sock = await connect(line.route, min(loop.time() + self._patience.connect, deadline_at))
-        if line.context is not None:
+        if line.context is not None and self._contexts is not None:
             at = min(loop.time() + self._patience.first_byte, deadline_at)
-            sock = await start_tls(sock, line.route, line.context, line.session, at)
+            peer = Peer(target.node_uid, target.node_name, line.route)
+            sock = await self._contexts.verifier.open(sock, peer, line.context, line.session, at)
         return Connection(loop, sock, line.route.host, self._limits, self._buffer, self._budget)

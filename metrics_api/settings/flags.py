@@ -138,6 +138,14 @@ _KUBELETS = Section(
             "token.",
         ),
         Flag(
+            "kubelet-tls-verify",
+            kinds.one_of("full", "node-name", "pin", "none"),
+            "What a kubelet's serving certificate must prove: full is an authority and the address dialled, node-name "
+            "an authority and the node's name at any address, pin the key that the node had when it was first met (for "
+            "kubelets that sign their own certificate), none nothing. Not in metrics-server.",
+            computed="full, or none with --kubelet-insecure-tls",
+        ),
+        Flag(
             "kubelet-client-certificate",
             kinds.STRING,
             "PEM file with a client certificate for kubelets, with --kubelet-client-key.",

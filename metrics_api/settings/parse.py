@@ -119,6 +119,8 @@ class _Collected:
         settings = dataclasses.replace(Settings(), **values)  # type: ignore[arg-type]  # kinds fit fields: tested
         if "max_metric_age" not in values:
             settings = dataclasses.replace(settings, max_metric_age=default_max_metric_age(settings.metric_resolution))
+        if "kubelet_tls_verify" not in values and settings.kubelet_insecure_tls:
+            settings = dataclasses.replace(settings, kubelet_tls_verify="none")
         settings, tls_warnings = _raise_tls(settings)
         settings = self._with_selector(settings)
         warnings = (*self._inert.values(), *tls_warnings, *_insecure(settings))
@@ -151,10 +153,17 @@ def _raise_tls(settings: Settings) -> tuple[Settings, list[str]]:
 
 
 def _insecure(settings: Settings) -> Iterator[str]:
-    if settings.kubelet_insecure_tls:
+    if settings.kubelet_tls_verify == "none":
+        flag = "--kubelet-insecure-tls" if settings.kubelet_insecure_tls else "--kubelet-tls-verify=none"
         yield (
-            "--kubelet-insecure-tls: kubelets' certificates are not verified; whoever answers at a node's address "
+            f"{flag}: kubelets' certificates are not verified; whoever answers at a node's address "
             "receives this program's credentials"
+        )
+    if settings.kubelet_tls_verify == "pin":
+        yield (
+            "--kubelet-tls-verify=pin: after each start, the first to answer at a node's address is believed and "
+            "receives this program's credentials; serverTLSBootstrap in the kubelets' configuration makes node-name "
+            "possible, which needs no such trust"
         )
     if settings.deprecated_kubelet_completely_insecure:
         yield "--deprecated-kubelet-completely-insecure: anybody between here and a kubelet can read and forge metrics"

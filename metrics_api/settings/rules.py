@@ -77,6 +77,28 @@ def _kubelet_pair(settings: Settings) -> str | None:
     return "need both --kubelet-client-key and --kubelet-client-certificate"
 
 
+def _verified_once(settings: Settings) -> str | None:
+    verify = settings.kubelet_tls_verify
+    if settings.kubelet_insecure_tls and verify != "none":
+        return (
+            f"cannot use both --kubelet-insecure-tls and --kubelet-tls-verify={verify}: the first is "
+            "--kubelet-tls-verify=none"
+        )
+    if settings.deprecated_kubelet_completely_insecure and verify != "full" and not settings.kubelet_insecure_tls:
+        return f"cannot use both --{_INSECURE} and --kubelet-tls-verify={verify}: without TLS nothing is verified"
+    return None
+
+
+def _authority_of_use(settings: Settings) -> str | None:
+    verify = settings.kubelet_tls_verify
+    if not settings.kubelet_certificate_authority or verify in ("full", "node-name") or settings.kubelet_insecure_tls:
+        return None
+    return (
+        f"cannot use both --kubelet-certificate-authority and --kubelet-tls-verify={verify}: no authority is asked "
+        "then; full and node-name ask one"
+    )
+
+
 def _address_types(settings: Settings) -> str | None:
     if not settings.kubelet_preferred_address_types:
         return "--kubelet-preferred-address-types needs at least one type, such as InternalIP"
@@ -193,6 +215,8 @@ _RULES = (
     _exclusive("kubelet-client-certificate", _INSECURE),
     _exclusive("kubelet-insecure-tls", _INSECURE),
     _exclusive("kubelet-certificate-authority", _INSECURE),
+    Rule(("kubelet-insecure-tls", "kubelet-tls-verify", _INSECURE), _verified_once),
+    Rule(("kubelet-insecure-tls", "kubelet-tls-verify", "kubelet-certificate-authority"), _authority_of_use),
     Rule(("kubelet-request-timeout",), _timeout_positive),
     Rule(("metric-resolution",), _resolution_long_enough),
     Rule(("metric-resolution", "kubelet-request-timeout"), _resolution_above_timeout),

@@ -16,6 +16,7 @@ from metrics_api.selectors import LabelSelector
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 KubeletEndpoint = Literal["auto", "summary", "resource"]
+KubeletTlsVerify = Literal["full", "node-name", "pin", "none"]
 LoggingFormat = Literal["text", "json"]
 
 _ANY_ADDRESS = IPv4Address(0)
@@ -86,6 +87,8 @@ class Settings:
     """PEM file with the authorities of kubelets' serving certificates. Empty: those of the cluster configuration."""
     kubelet_insecure_tls: bool = False
     """Do not verify kubelets' serving certificates."""
+    kubelet_tls_verify: KubeletTlsVerify = "full"
+    """What a kubelet's serving certificate must prove; ``none`` also where ``kubelet_insecure_tls`` says so."""
     kubelet_client_certificate: str = ""
     """PEM file with the client certificate shown to kubelets. Empty: that of the cluster configuration."""
     kubelet_client_key: str = ""

@@ -7,70 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 
 from metrics_api.clock import SystemClock
 from metrics_api.errors import ScrapeError
-from metrics_api.kubelet.client import KubeletClient
-from metrics_api.kubelet.options import EndpointMode, KubeletOptions, TlsOptions
-from metrics_api.kubelet.tls import TlsContexts
-from metrics_api.kubelet.transport import KubeletTransport
-from metrics_api.localcluster.fleet.authorization import AcceptedTokens
+from metrics_api.kubelet.options import EndpointMode
 from metrics_api.localcluster.fleet.behaviour import Behaviour, DropConnection, Fail, ForbidStats, Hang
 from metrics_api.localcluster.fleet.hostile import Drip, Flaky, Flood, FloodHeaders, GzipBomb, Say, SendRaw, Truncate
-from metrics_api.localcluster.fleet.server import Fleet
 from metrics_api.model import Endpoint, NodeInfo, NodeSamples
-from tests.kubelet.fakes import Tokens
+from tests.faults.harness import BAD, GOOD, Harness, harness
 
-BAD, GOOD = "node-00000", "node-00001"
 DEADLINE = 0.3
 MEMORY = 48 << 20
 """Bytes that one scrape may take at its worst: the largest answer, twice while it grows, and the fleet's own."""
 _DEEP = b'{"node":{"nodeName":"node-00000"},"pods":' + b"[" * 100_000
 _MISMATCH = b'{"node":{"nodeName":"node-00001","cpu":{}},"pods":[]}'
 _NAN = b'{"node":{"nodeName":"node-00000","cpu":{"time":"2026-09-01T12:00:00Z","usageCoreNanoSeconds":NaN}},"pods":[]}'
-
-
-class Harness:
-    """A fleet of two, and the client that asks them."""
-
-    def __init__(self, fleet: Fleet, client: KubeletClient, nodes: dict[str, NodeInfo]) -> None:
-        self.fleet = fleet
-        self.client = client
-        self.nodes = nodes
-
-    async def scrape(self, name: str, deadline: float = 5.0) -> NodeSamples:
-        return await self.client.scrape(self.nodes[name], deadline=deadline)
-
-
-def node_info(fleet: Fleet, name: str) -> NodeInfo:
-    found = fleet.node_object(name)
-    addresses = tuple((each["type"], each["address"]) for each in found["status"]["addresses"])
-    port = found["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
-    return NodeInfo(
-        name=name, uid=found["metadata"]["uid"], labels={}, addresses=addresses, kubelet_port=port, max_pods=110
-    )
-
-
-@asynccontextmanager
-async def harness(endpoint: EndpointMode = "summary") -> AsyncIterator[Harness]:
-    clock = SystemClock()
-    async with Fleet(2, 4, clock=clock, authorizer=AcceptedTokens({"good"}), sampling="on_demand") as fleet:
-        options = KubeletOptions(
-            address_types=("InternalIP",),
-            use_node_status_port=True,
-            denied_networks=(),
-            endpoint=endpoint,
-            tls=TlsOptions(ca_data=fleet.authority.certificate),
-        )
-        client = KubeletClient(options, Tokens("good"), KubeletTransport(TlsContexts(options.tls, clock)), clock)
-        try:
-            yield Harness(fleet, client, {name: node_info(fleet, name) for name in fleet.node_names})
-        finally:
-            await client.close()
 
 
 Made = Callable[[], Behaviour]

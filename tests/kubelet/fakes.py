@@ -48,6 +48,7 @@ class FakeTransport:
         self.headers: list[bytes] = []
         self.deadlines: list[float] = []
         self.closed: list[str] = []
+        self.forgotten: list[str] = []
 
     async def get(self, target: Target, *, deadline: float, authorization: bytes = b"") -> Response:
         self.asked.append(target)
@@ -57,6 +58,10 @@ class FakeTransport:
 
     def close(self, node_uid: str) -> None:
         self.closed.append(node_uid)
+
+    def forget(self, node_uid: str) -> None:
+        self.close(node_uid)
+        self.forgotten.append(node_uid)
 
     async def aclose(self) -> None:
         self.closed.append("*")

@@ -11,7 +11,7 @@ from metrics_api.kubelet.http1 import Response
 from metrics_api.kubelet.options import KubeletOptions
 from metrics_api.kubelet.transport import Target
 from tests.fakes import FakeClock
-from tests.kubelet.documents import NOW, node
+from tests.kubelet.documents import NOW, node, pod, summary
 from tests.kubelet.fakes import (
     ADDRESSES,
     RESOURCE,
@@ -98,6 +98,18 @@ async def test_another_nodes_answer_closes_the_connection_and_looks_for_the_way_
     client, transport, _ = make(lambda _: Response(200, SUMMARY.replace(b"node-a", b"node-b")))
     assert (await failure(client)).reason == "wrong_node"
     assert transport.closed == ["uid-node-a"]
+
+
+async def test_a_node_is_not_recognized_by_a_machine_that_was_never_it() -> None:
+    """A key that was pinned when another machine answered is let go of; one that the node itself showed is kept."""
+    bodies = [summary(pod(), nodeName="node-b"), SUMMARY, summary(pod(), nodeName="node-b")]
+    client, transport, _ = make(lambda _: Response(200, bodies.pop(0)))
+    assert (await failure(client)).reason == "wrong_node"
+    assert transport.forgotten == ["uid-node-a"]
+    await client.scrape(asked_node(), deadline=10)
+    assert (await failure(client)).reason == "wrong_node"
+    assert transport.forgotten == ["uid-node-a"]
+    assert transport.closed == ["uid-node-a", "uid-node-a"]
 
 
 async def test_all_requests_of_a_scrape_share_its_deadline() -> None:

@@ -260,6 +260,7 @@ def test_only_these_flags_are_our_own() -> None:
         "kubelet-endpoint",
         "max-metric-age",
         "kubelet-denied-cidrs",
+        "kubelet-tls-verify",
         "per-node-metrics",
         "enable-watch",
         "max-watchers",

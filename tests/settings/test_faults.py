@@ -47,6 +47,35 @@ PLAIN = "--deprecated-kubelet-completely-insecure"
             ["cannot use both --kubelet-certificate-authority and --kubelet-insecure-tls"],
             id="authority-and-insecure",
         ),
+        pytest.param(
+            [SKIP_VERIFY, "--kubelet-tls-verify=full"],
+            [
+                "cannot use both --kubelet-insecure-tls and --kubelet-tls-verify=full: the first is "
+                "--kubelet-tls-verify=none"
+            ],
+            id="insecure-and-full",
+        ),
+        pytest.param(
+            [PLAIN, "--kubelet-tls-verify=node-name"],
+            [
+                "cannot use both --deprecated-kubelet-completely-insecure and --kubelet-tls-verify=node-name: "
+                "without TLS nothing is verified"
+            ],
+            id="plain-http-and-node-name",
+        ),
+        pytest.param(
+            [CA, "--kubelet-tls-verify=pin"],
+            [
+                "cannot use both --kubelet-certificate-authority and --kubelet-tls-verify=pin: no authority is asked "
+                "then; full and node-name ask one"
+            ],
+            id="authority-and-pin",
+        ),
+        pytest.param(
+            ["--kubelet-tls-verify=strict"],
+            ['invalid argument "strict" for "--kubelet-tls-verify" flag: it must be one of full, node-name, pin, none'],
+            id="unknown-verification",
+        ),
         pytest.param([KEY], ["need both --kubelet-client-key and --kubelet-client-certificate"], id="key-alone"),
         pytest.param(
             [CERTIFICATE],

@@ -147,6 +147,26 @@ def test_insecurity_is_said_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "verify", "warned"),
+    [
+        ([], "full", ""),
+        (["--kubelet-insecure-tls"], "none", "--kubelet-insecure-tls: "),
+        (["--kubelet-insecure-tls", "--kubelet-tls-verify=none"], "none", "--kubelet-insecure-tls: "),
+        (["--kubelet-tls-verify=none"], "none", "--kubelet-tls-verify=none: kubelets' certificates are not verified"),
+        (["--kubelet-tls-verify=pin"], "pin", "--kubelet-tls-verify=pin: after each start, the first to answer"),
+        (["--kubelet-tls-verify=node-name", "--kubelet-certificate-authority=ca"], "node-name", ""),
+    ],
+)
+def test_how_kubelets_are_verified_is_one_setting_and_weakness_is_said(
+    arguments: list[str], verify: str, warned: str
+) -> None:
+    settings = parse(*arguments)
+
+    assert settings.kubelet_tls_verify == verify
+    assert [each.startswith(warned) for each in settings.warnings] == ([True] if warned else [])
+
+
+@pytest.mark.parametrize(
     ("arguments", "request_"),
     [
         ([], None),

@@ -1,4 +1,4 @@
-"""Serving certificates of the simulated kubelets, as ``kubernetes.io/kubelet-serving`` signs them."""
+"""Serving certificates of the simulated kubelets: as ``kubernetes.io/kubelet-serving`` signs them, or their own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,25 @@ from typing import Literal
 from metrics_api.localcluster.fleet.inventory import FleetNode
 from metrics_api.pki import Authority, KeyPair
 
-Certificates = Literal["per_node", "shared"]
-"""One certificate a node with its own name, or one for many nodes: 1.4 ms and 30 kB against next to nothing."""
+Certificates = Literal["per_node", "shared", "self_signed"]
+"""One certificate a node with its own name, or one for many nodes: 1.4 ms and 30 kB against next to nothing.
+
+``self_signed``: each node has an authority of its own, as a kubelet makes it without ``serverTLSBootstrap`` (kubeadm).
+"""
 
 _SHARED_BY = 64  # nodes; more names would make every handshake longer
 _ORGANIZATION = "system:nodes"
+_MADE = 1_767_225_600  # a moment that kubelets write into the names of what they make
+
+
+def issue_itself(node_name: str) -> KeyPair:
+    """Return a pair as a kubelet makes it for itself, the authority's certificate behind its own.
+
+    It names the host and no address (client-go ``GenerateSelfSignedCertKey``).
+    """
+    authority = Authority.create(f"{node_name}-ca@{_MADE}")
+    pair = authority.issue(f"{node_name}@{_MADE}", dns_names=[node_name], server=True)
+    return KeyPair(pair.certificate + authority.certificate, pair.key)
 
 
 class ServingContexts:
@@ -34,6 +48,8 @@ class ServingContexts:
         """Return one context a node, in their order; with ``shared`` ones, neighbours have the same."""
         if certificates == "per_node":
             return [self.context(node) for node in nodes]
+        if certificates == "self_signed":
+            return [self._context(issue_itself(node.name)) for node in nodes]
         contexts: list[ssl.SSLContext] = []
         for first in range(0, len(nodes), _SHARED_BY):
             group = nodes[first : first + _SHARED_BY]
