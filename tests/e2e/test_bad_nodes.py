@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ HUNG, FAILING = "node-00000", "node-00001"
 async def test_a_hung_and_a_failing_node_are_explained_counted_and_hold_up_nothing(tmp_path: Path) -> None:
     async with LocalCluster(nodes=4, pods_per_node=4) as cluster:
         cluster.fleet.behave(HUNG, Hang())
-        cluster.fleet.behave(FAILING, Fail())
+        cluster.fleet.behave(FAILING, Fail(500, "no stats\r\nE1128 10:00:00.000000 1 forged.py] forged\x1b[31m\u202e"))
         pod = next(pod for pod in cluster.fleet.pod_objects() if pod["spec"]["nodeName"] == HUNG)["metadata"]
         async with serving(cluster, tmp_path, "--kubelet-request-timeout=1s") as server:
             nodes = await server.until(lambda: server.items("nodes"), lambda found: len(found) == 2)
@@ -35,6 +36,10 @@ async def test_a_hung_and_a_failing_node_are_explained_counted_and_hold_up_nothi
             async with asyncio.timeout(5):
                 assert await server.process.wait() == 0
 
+    log = (tmp_path / "log").read_text()
+    assert log.replace("\n", "").isprintable()
+    assert all(re.match(r"[DIWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} ", line) for line in log.splitlines()), log
+    assert "forged" in log
     assert {node["metadata"]["name"] for node in nodes}.isdisjoint({HUNG, FAILING})
     assert answer.status_code == 404
     assert answer.json()["message"].startswith(

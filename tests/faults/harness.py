@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from metrics_api.clock import SystemClock
+from metrics_api.clock import Clock, SystemClock
 from metrics_api.kubelet.client import KubeletClient
-from metrics_api.kubelet.options import EndpointMode, KubeletOptions, TlsOptions, TlsVerification
+from metrics_api.kubelet.options import EndpointMode, KubeletOptions, Network, TlsOptions, TlsVerification
 from metrics_api.kubelet.tls import TlsContexts
 from metrics_api.kubelet.transport import KubeletTransport
 from metrics_api.localcluster.fleet.authorization import AcceptedTokens
@@ -44,14 +44,28 @@ def node_info(fleet: Fleet, name: str) -> NodeInfo:
 
 @asynccontextmanager
 async def harness(
-    endpoint: EndpointMode = "summary", *, certificates: Certificates = "per_node", verify: TlsVerification = "full"
+    endpoint: EndpointMode = "summary",
+    *,
+    certificates: Certificates = "per_node",
+    verify: TlsVerification = "full",
+    clock: Clock | None = None,
+    fleet_clock: Clock | None = None,
+    denied: tuple[Network, ...] = (),
 ) -> AsyncIterator[Harness]:
-    clock, tokens = SystemClock(), AcceptedTokens({"good"})
-    async with Fleet(2, PODS, clock=clock, authorizer=tokens, sampling="on_demand", certificates=certificates) as fleet:
+    """Yield both. ``clock`` is ours, ``fleet_clock`` the kubelets'; what is not given is the system's."""
+    clock, tokens = clock or SystemClock(), AcceptedTokens({"good"})
+    async with Fleet(
+        2,
+        PODS,
+        clock=fleet_clock or clock,
+        authorizer=tokens,
+        sampling="on_demand",
+        certificates=certificates,
+    ) as fleet:
         options = KubeletOptions(
             address_types=("InternalIP",),
             use_node_status_port=True,
-            denied_networks=(),
+            denied_networks=denied,
             endpoint=endpoint,
             tls=TlsOptions(ca_data=fleet.authority.certificate, verify=verify),
         )

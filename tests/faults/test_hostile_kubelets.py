@@ -125,6 +125,16 @@ async def test_forbidden_statistics_lead_to_the_resource_document_on_the_wire() 
     assert len(samples.pods) == 4
 
 
+async def test_a_wait_that_a_node_asks_for_is_heard() -> None:
+    async with harness() as bench:
+        bench.fleet.behave(BAD, Say(b"slow down", 429, headers=(("Retry-After", "7"),)))
+        with pytest.raises(ScrapeError) as caught:
+            await bench.scrape(BAD)
+
+    assert caught.value.retry_after == 7
+    assert caught.value.status == 429
+
+
 async def test_a_flaky_node_answers_its_share_of_requests() -> None:
     async with harness() as bench:
         bench.fleet.behave(BAD, Flaky(0.5))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from random import Random
 
 from metrics_api.clock import Clock
@@ -96,6 +98,24 @@ class Say:
     async def serve(self, exchange: Exchange) -> None:
         """Say it."""
         await exchange.send(Answer(self.status, self.body, self.content_type, self.headers))
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """Answers well, but for what is changed in the document."""
+
+    change: Callable[[bytes], bytes]
+    """From the good document, not compressed, to the one that is sent."""
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Send the changed document; refusals stay as they are."""
+        answer = await exchange.answer()
+        if answer.status == HTTPStatus.OK:
+            packed = ("Content-Encoding", "gzip") in answer.headers
+            headers = [header for header in answer.headers if header[0] != "Content-Encoding"]
+            body = self.change(gzip.decompress(answer.body) if packed else answer.body)
+            answer = answer._replace(body=body, headers=headers)
+        await exchange.send(answer)
 
 
 @dataclass(frozen=True, slots=True)
