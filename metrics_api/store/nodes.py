@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import msgspec
@@ -11,7 +12,10 @@ from metrics_api.store.history import NO_HISTORY, History
 from metrics_api.store.pods import PodHistory
 from metrics_api.store.usage import NODE_RATE_WINDOW, Span, Terms, most_cpu, most_memory
 
+_log = logging.getLogger(__name__)
 _FUTURE_TOLERANCE = 60.0
+_NOTABLE_SKEW = 10.0
+"""Seconds from which a node's clock is spoken of: an autoscaler compares served times with those of others."""
 GAP_SLACK = 45.0  # the longest spacing of an idle container's samples and half as much again
 _END_OF_TIME = 253402300799.0  # 9999-12-31T23:59:59Z, the last that can be written
 _LEAST_STRANGERS = 1000
@@ -30,6 +34,10 @@ class Node(msgspec.Struct, gc=False):
     """The same for what the latest scrape said."""
     skew: float = 0.0
     """Our wall clock minus the node's, by what its answers' ``Date`` allows."""
+    dated: bool = False
+    """Whether an answer had a ``Date``; else nothing is known of the node's clock."""
+    astray: bool = False
+    """Whether it has been said that the node's clock is wrong."""
     first_due: float = math.inf
     """No row of the node or its pods gets too old before this monotonic moment has passed."""
     strangers: dict[str | PodKey, PodHistory] = {}
@@ -75,6 +83,9 @@ def terms_of(node: Node, samples: NodeSamples, *, monotonic: float, period: floa
     skew = estimate_skew(node.skew, samples)
     if _date(samples) is not None:
         node.skew = skew  # an estimate by samples alone is not kept: told again and again, a lie would become true
+        node.dated = True
+        if (abs(skew) > _NOTABLE_SKEW) is not node.astray:
+            _tell_skew(node)
     here = samples.received - skew
     node.expiry = monotonic - here + max_age
     return Terms(
@@ -88,6 +99,21 @@ def terms_of(node: Node, samples: NodeSamples, *, monotonic: float, period: floa
         step=samples.time_step,
         stamped=not samples.unstamped,
     )
+
+
+def _tell_skew(node: Node) -> None:
+    """Say that a node's clock has gone astray, or is right again by half of what made it so."""
+    if node.astray and abs(node.skew) > _NOTABLE_SKEW / 2:
+        return
+    node.astray = not node.astray
+    fields = {"node": node.info.name, "seconds_ahead": round(-node.skew)}
+    if node.astray:
+        _log.warning(
+            "A node's clock differs from ours: ages are measured here, served times are the node's",
+            extra={"fields": fields},
+        )
+    else:
+        _log.info("A node's clock agrees with ours again", extra={"fields": fields})
 
 
 def span_of(node: Node, *, monotonic: float, max_age: float) -> Span:

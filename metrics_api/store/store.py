@@ -254,6 +254,14 @@ class Store:
         """Return an empty tally. Rows older than a period and a kubelet's own slack count as stale."""
         return Tally(self._resolution + GAP_SLACK)
 
+    def clock_ahead(self, node_name: str) -> float | None:
+        """Return by how many seconds a node's clock is ahead of ours, negative when it is behind.
+
+        ``None`` when the node is not known, or no answer of it had a ``Date``.
+        """
+        state = self._nodes.get("", node_name)
+        return None if state is None or not state.dated else -state.skew
+
     # What is lacking.
 
     def node_lack(self, name: str) -> NodeLack | None:

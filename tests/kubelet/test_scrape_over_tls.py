@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -113,3 +114,23 @@ async def test_a_redirect_carries_nothing_elsewhere(server: ScriptedServer, tmp_
             await client.scrape(local_node(), deadline=5)
     assert caught.value.reason == "redirect"
     assert server.connections == 0
+
+
+def _has_ipv6_loopback() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+        return True
+
+
+@pytest.mark.skipif(not _has_ipv6_loopback(), reason="needs ::1 on the loopback interface")
+async def test_a_kubelet_that_listens_on_one_ip_version_is_found_and_the_way_kept(tmp_path: Path) -> None:
+    pair = AUTHORITY.issue("system:node:node-a", ip_addresses=["::1", "127.0.0.1"], server=True)
+    async with serving(kubelet, server_context(pair, tmp_path), host="::1") as server, asking(server.port) as client:
+        both = node(addresses=(("InternalIP", "127.0.0.1"), ("InternalIP", "::1")))
+        for _ in range(3):
+            assert (await client.scrape(both, deadline=5)).pods
+        assert server.connections == 1
+        assert all(f"Host: [::1]:{server.port}".encode() in request for request in server.requests)

@@ -6,7 +6,9 @@ import itertools
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
+import msgspec
 import pytest
 
 from metrics_api.errors import ScrapeError
@@ -209,17 +211,46 @@ async def test_a_node_that_goes_on_failing_is_asked_less_and_less() -> None:
     assert times[-1] - times[-2] == pytest.approx(60, abs=12)
 
 
-async def test_a_change_of_readiness_ends_the_wait_that_failures_earned() -> None:
+async def test_a_second_failure_is_asked_again_after_a_quarter_of_a_period() -> None:
     bench = Bench()
     bench.kubelets.answers["n"] = fail()
-    bench.scraper.set_node(node("n", ready=False))
+    bench.scraper.set_node(node("n"))
+
+    async with bench.running():
+        await bench.clock.advance(PERIOD)
+
+    first, second, third = bench.kubelets.times("n")[:3]
+    assert 1 <= second - first <= 2
+    assert second + PERIOD / 4 <= third <= second + PERIOD / 4 * 1.2
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked_at_once"),
+    [
+        ({"ready": True}, True),
+        ({"addresses": (("InternalIP", "10.0.0.9"),)}, True),
+        ({"kubelet_port": 10251}, True),
+        ({"resource_metrics_path": "/metrics/x"}, True),
+        ({"uid": "another"}, True),
+        ({"labels": {"zone": "b"}}, False),
+        ({"memory_capacity": 1}, False),
+    ],
+    ids=repr,
+)
+async def test_a_change_of_the_way_to_a_node_ends_the_wait_that_failures_earned(
+    changed: dict[str, Any], asked_at_once: bool
+) -> None:
+    bench = Bench()
+    bench.kubelets.answers["n"] = fail()
+    before = node("n", ready=False)
+    bench.scraper.set_node(before)
 
     async with bench.running():
         await bench.clock.advance(600)
         del bench.kubelets.answers["n"]
-        bench.scraper.set_node(node("n", ready=True))
+        bench.scraper.set_node(msgspec.structs.replace(before, **changed))
         await bench.clock.advance(1)
-        assert bench.sink.recorded == ["n"]
+        assert bench.sink.recorded == (["n"] if asked_at_once else [])
 
 
 async def test_a_removed_node_is_forgotten_with_its_connection() -> None:

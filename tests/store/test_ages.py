@@ -210,6 +210,31 @@ def test_times_of_our_own_say_nothing_of_a_nodes_clock(store: Store, clock: Hand
     assert serves(store)
 
 
+def test_how_far_a_nodes_clock_is_ahead_is_known_once_an_answer_had_a_date(store: Store, clock: HandClock) -> None:
+    assert store.clock_ahead("node-a") is None
+    take(store, clock, date=False)
+    assert store.clock_ahead("node-a") is None
+    take(store, clock, ahead=94)
+    assert store.clock_ahead("node-a") == pytest.approx(94, abs=1)
+    take(store, clock, date=False)
+    assert store.clock_ahead("node-a") == pytest.approx(94, abs=1), "as it was last heard of"
+    assert store.clock_ahead("no-such-node") is None
+
+
+def test_a_clock_that_goes_astray_is_told_once_and_when_it_is_right_again(
+    store: Store, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        for ahead in (0, 9, 12, 9, 94, -94, 8, 3, 0):
+            take(store, clock, ahead=ahead)
+            clock.forward(15)
+
+    assert [(each.levelname, each.__dict__["fields"]["seconds_ahead"]) for each in caplog.records] == [
+        ("WARNING", 12),
+        ("INFO", 4),
+    ]
+
+
 def _answer(received: float, requested: float, date: float | None, *times: float) -> NodeSamples:
     clock = HandClock(received)
     document = scrape(clock, pod_of({f"c{n}": Sample(time) for n, time in enumerate(times)}), date=date)
