@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?=
+FUZZ_SECONDS ?= 60
 PYTEST ?= $(BIN)/pytest
 # One worker more than there are cores: some tests wait for a scrape. And what Python has compiled is kept, whatever the
 # environment says: the programs under test are started some fifty times.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 COMPILED := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/python
 
-.PHONY: demo test test-long check format bench bench-quick plot lock docs manifests rootfs sbom clean tools help
+.PHONY: demo test test-long fuzz check format bench bench-quick plot lock docs manifests rootfs sbom clean tools help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -22,6 +23,9 @@ test: $(VENV)/.dev tools ## all tests that take less than five minutes together
 
 test-long: $(VENV)/.dev tools ## the tests that take more
 	$(PYTEST) -m long --timeout=900 || [ $$? -eq 5 ] # 5: none is marked long
+
+fuzz: $(VENV)/.fuzz ## everything that reads what others wrote, FUZZ_SECONDS for each (60)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 check: $(VENV)/.dev ## lint, formatting, types, layers, and what hot paths may cost
 	$(BIN)/ruff check
@@ -74,6 +78,8 @@ lock: $(VENV)/.dev ## resolve the dependencies anew
 	    --no-emit-find-links --no-config --upgrade --group dev pyproject.toml -o requirements/dev.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-config --upgrade --group bench -o requirements/bench.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-config --upgrade --group pyproject.toml:fuzz -o requirements/fuzz.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .tools .cache .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
@@ -91,4 +97,8 @@ $(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.lock $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.lock
 	@touch $@

@@ -19,6 +19,7 @@ LabelOperator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 FieldOperator = Literal["=", "!="]
 
 _TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=!(),<>]|[^ \t\r\n=!(),<>\0]+\0?)")
+_MOST_FAULTS = 20  # each is told in some 240 characters, and two of a selector's are enough to make one
 _SYMBOLS = frozenset(("==", "!=", "=", "!", "(", ")", ",", "<", ">"))
 _END = ""
 _OPERATORS = ("in", "notin", "=", "==", "!=", ">", "<")
@@ -251,6 +252,9 @@ def _label_requirement(key: str, operator: str, values: list[str]) -> LabelRequi
         faults.append(f"values[0]: Invalid value: {quote(values[0])}: {rule}")
     for index, value in enumerate(values):
         if broken := value_faults(value):
+            if len(faults) == _MOST_FAULTS:
+                faults.append("...")
+                break
             faults.append(f"values[{index}][{key}]: Invalid value: {quote(value)}: {'; '.join(broken)}")
     if faults:
         raise SelectorError(faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]")

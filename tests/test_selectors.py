@@ -185,3 +185,10 @@ def test_any_text_is_a_selector_or_a_selector_error(text: str) -> None:
 )
 def test_text_is_quoted_as_go_quotes_it(text: str, quoted: str) -> None:
     assert quote(text) == quoted
+
+
+def test_a_selector_of_many_faults_is_refused_with_the_first_of_them() -> None:
+    with pytest.raises(SelectorError) as caught:
+        parse_label_selector(f"a in ({','.join(f'.{number}' for number in range(50_000))})")
+    assert str(caught.value).endswith(", ...]")
+    assert len(str(caught.value)) < 7000

@@ -16,6 +16,9 @@ from msgspec import Struct, field
 from metrics_api.errors import KubeConfigError
 from metrics_api.kube.credential_files import read_file
 
+_YAML_FAULTS = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""PyYAML does not check what stands behind a tag: ``!!int ''`` is an IndexError, ``!!bool x`` a KeyError."""
+
 
 class Cluster(Struct, rename="kebab"):
     """``clusters[].cluster``."""
@@ -144,7 +147,7 @@ def _parse(path: Path) -> Document:
     content = read_file(path, "kubeconfig")
     try:
         raw = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _YAML_FAULTS as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place is not None else ""
         raise _error(path, f"is no valid YAML{where}") from error  # the error itself might quote a secret

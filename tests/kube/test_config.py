@@ -347,6 +347,10 @@ async def test_a_mistake_in_a_kubeconfig_is_said_with_the_file(
         pytest.param("a: [1,\ntoken: s3cret", "no valid YAML at line 2", id="bad-yaml"),
         pytest.param("just text", "Expected `object`, got `str`", id="text"),
         pytest.param("a: !!python/object/apply:os.system [x]", "no valid YAML", id="a-python-object"),
+        pytest.param("a: !!int ''", "no valid YAML", id="an-empty-tagged-integer"),
+        pytest.param("a: !!bool x", "no valid YAML", id="a-tagged-boolean-that-is-none"),
+        pytest.param("a: !!timestamp x", "no valid YAML", id="a-tagged-time-that-is-none"),
+        pytest.param("a: !!float ''", "no valid YAML", id="an-empty-tagged-number"),
     ],
 )
 async def test_a_file_that_is_no_kubeconfig_is_refused_without_quoting_it(
