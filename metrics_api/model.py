@@ -130,6 +130,8 @@ class NodeSamples(msgspec.Struct, frozen=True, gc=False):
     """The ``Date`` header, whole seconds; for estimating the node's clock."""
     dropped: dict[str, int] = {}
     """Reason -> how many points of this document were dropped."""
+    dropped_at: dict[str, str] = {}
+    """Reason -> the first pod of which a point was dropped, ``namespace/name``; none where it was the node's own."""
 
 
 class ContainerUsage(msgspec.Struct, frozen=True, gc=False):

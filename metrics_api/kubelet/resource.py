@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from metrics_api.errors import DecodeError, ScrapeError
-from metrics_api.kubelet.dropped import Dropped, counts
+from metrics_api.kubelet.dropped import Dropped, DropReason
 from metrics_api.kubelet.names import is_pod_name, shared_label
 from metrics_api.kubelet.summary import MOST_CONTAINERS, most_pods
 from metrics_api.model import Endpoint, NodeInfo, NodeSamples, PodSample, Sample
@@ -25,13 +25,15 @@ _EARLIEST_START = 1e9  # below, it is an age (KWOK) and no time
 _START_TOLERANCE = 60.0
 
 # Groups: c, m or s for a container's CPU, memory or start; its label set; c or m for the node's; the error gauge; the
-# value; the time. Names without "_total" are those of 1.18.0. A label set that holds a brace within quotes is cut short
-# here, and then is no label set: dropped, not misread.
+# value; the time; a line that begins like one of these and is none. Names without "_total" are those of 1.18.0. A label
+# set that holds a brace within quotes is cut short here, and then is no label set: dropped, not misread.
 _LINES = re.compile(
     rb"\n(?:container_(c|m|s)(?:pu_usage_seconds(?:_total)?|emory_working_set_bytes|tart_time_seconds)\{([^}\n]*+)\}"
     rb"|node_(c|m)(?:pu_usage_seconds(?:_total)?|emory_working_set_bytes)"
     rb"|((?:resource_)?scrape_error))"
     rb"[ \t]++([0-9A-Za-z+.-]++)(?:[ \t]++([0-9A-Za-z+.-]++))?+[ \t]*+(?=[\r\n]|\Z)"
+    rb"|\n((?:container|node)_(?:cpu_usage_seconds(?:_total)?|memory_working_set_bytes|start_time_seconds))"
+    rb"(?=[{ \t\r\n]|\Z)"
 )
 _LABELS_AS_KUBELETS_WRITE = re.compile(
     rb'container="([-a-z0-9]{1,63})",namespace="([-a-z0-9]{1,63})",pod="([-.a-z0-9]{1,253})"'
@@ -43,6 +45,11 @@ class _Key(NamedTuple):
     namespace: str
     pod: str
     container: str
+
+    @property
+    def name(self) -> str:
+        """Return the pod's name."""
+        return self.pod
 
 
 _NODE = _Key("", "", "")
@@ -72,7 +79,7 @@ class _Scan:
         if body.count(b"\n") > _MOST_LINES:
             raise ScrapeError("too_large", f"the answer has more than {_MOST_LINES} lines")
         labels = self._labels
-        for kind, label_set, node_kind, gauge, value, stamp in _LINES.findall(b"\n" + body):
+        for kind, label_set, node_kind, gauge, value, stamp, broken in _LINES.findall(b"\n" + body):
             if kind:
                 key = labels.get(label_set) or self._learn(label_set)
                 if key is not None:
@@ -82,12 +89,14 @@ class _Scan:
             elif gauge:
                 self.ended = True
                 self.failed = value not in (b"0", b"0.0")
+            elif broken:
+                self._drop("bad_line", None)
 
     def _take(self, kind: bytes, key: _Key, value: bytes, stamp: bytes) -> None:
         try:
             number = float(value)
         except ValueError:
-            self.dropped["bad_number"] += 1
+            self._drop("bad_number", key)
             return
         if kind == b"s":
             # Its time stamp, where there is one (1.22 to 1.28), is the start itself and says nothing.
@@ -99,24 +108,28 @@ class _Scan:
             number *= _NANOSECONDS
             points = self.cpu
         if not 0 <= number <= _GREATEST_NUMBER:  # nor is NaN
-            self.dropped["bad_number"] += 1
+            self._drop("bad_number", key)
             return
         time = None
         if stamp:
             time = _time(stamp)
             if time is None:
-                self.dropped["bad_time"] += 1
+                self._drop("bad_time", key)
                 return
         if key in points:
-            self.dropped["duplicate"] += 1
+            self._drop("duplicate", key)
             if (points[key][0] or 0) > (time or 0):
                 return
         points[key] = time, round(number)
 
+    def _drop(self, reason: DropReason, key: _Key | None) -> None:
+        self.dropped.place = None if key is _NODE else key
+        self.dropped[reason] += 1
+
     def _learn(self, label_set: bytes) -> _Key | None:
         key = _key(label_set)
         if key is None:
-            self.dropped["bad_name"] += 1
+            self._drop("bad_name", None)
         else:
             self._labels[label_set] = key
         return key
@@ -142,11 +155,11 @@ class _Scan:
             pod = found.get((namespace, name))
             if pod is None:
                 if len(found) >= limit:
-                    self.dropped["too_many"] += 1
+                    self._drop("too_many", key)
                     continue
                 pod = found[namespace, name] = {}
             if len(pod) >= MOST_CONTAINERS:
-                self.dropped["too_many"] += 1
+                self._drop("too_many", key)
                 continue
             pod[container] = sample
         return [PodSample(namespace, name, None, containers) for (namespace, name), containers in found.items()]
@@ -239,7 +252,8 @@ class ResourceDecoder:
             requested=requested,
             unstamped=not scan.stamped,
             server_time=server_time,
-            dropped=counts(scan.dropped),
+            dropped=scan.dropped.counts(),
+            dropped_at=scan.dropped.places(),
         )
 
     def _prune(self, in_use: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metrics_api.errors import ScrapeError
-from metrics_api.kubelet.dropped import Dropped, counts
+from metrics_api.kubelet.dropped import Dropped
 from metrics_api.kubelet.names import is_pod_name, is_uid, shared_label
 from metrics_api.kubelet.summary_document import (
     GREATEST_NUMBER,
@@ -63,22 +63,24 @@ def decode_summary(
     if len(pods) > limit:
         dropped["too_many"] += len(pods) - limit
         pods = pods[:limit]
+    node_sample = _sample(stats.cpu, stats.memory, stats.start_time, dropped)
     return NodeSamples(
-        node=_sample(stats.cpu, stats.memory, stats.start_time, dropped),
+        node=node_sample,
         pods=_pods(pods, dropped),
         endpoint=Endpoint.SUMMARY,
         time_step=_TIME_STEP,
         received=received,
         requested=requested,
         server_time=server_time,
-        dropped=counts(dropped),
+        dropped=dropped.counts(),
+        dropped_at=dropped.places(),
     )
 
 
 def _pods(pods: Sequence[PodStats], dropped: Dropped) -> list[PodSample]:
     found: dict[tuple[str, str, str], PodSample] = {}
     for stats in pods:
-        reference = stats.pod_ref
+        reference = dropped.place = stats.pod_ref
         name, uid = reference.name, reference.uid
         namespace = shared_label(reference.namespace)
         if namespace is None or not is_pod_name(name) or not is_uid(uid):

@@ -123,6 +123,10 @@ class _LoosePod(msgspec.Struct, gc=False, rename="camel"):
     containers: list[_LooseContainer] | None = None
 
 
+class _OnlyReference(msgspec.Struct, gc=False, rename="camel"):
+    pod_ref: PodReference
+
+
 class _LooseNode(msgspec.Struct, gc=False, rename="camel"):
     node_name: str
     start_time: object = None
@@ -142,6 +146,7 @@ class _LooseSummary(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(Summary).decode
 _decode_loosely = msgspec.json.Decoder(_LooseSummary).decode
 _decode_pod = msgspec.json.Decoder(_LoosePod).decode
+_decode_reference = msgspec.json.Decoder(_OnlyReference).decode
 _decode_node = msgspec.json.Decoder(_LooseNode).decode
 _decode_node_name = msgspec.json.Decoder(_NodeName).decode
 
@@ -153,14 +158,25 @@ def _read_loosely(body: bytes, dropped: Dropped) -> Summary:
         try:
             pod = _decode_pod(raw)
         except (msgspec.ValidationError, UnicodeDecodeError):
+            dropped.place = _reference(raw)
             dropped["bad_shape"] += 1
             continue
+        dropped.place = pod.pod_ref
         containers = [
             ContainerStats(c.name, _text(c.start_time, dropped), _cpu(c.cpu, dropped), _memory(c.memory, dropped))
             for c in pod.containers or ()
         ]
         pods.append(PodStats(pod.pod_ref, containers))
+    dropped.place = None
     return Summary(_read_node_loosely(loose.node, dropped), pods)
+
+
+def _reference(raw: msgspec.Raw) -> PodReference | None:
+    """Return whose statistics a misshapen pod's are, ``None`` when it does not say."""
+    try:
+        return _decode_reference(raw).pod_ref
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        return None
 
 
 def _read_node_loosely(raw: msgspec.Raw, dropped: Dropped) -> NodeStats:

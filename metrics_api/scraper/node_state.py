@@ -16,6 +16,7 @@ class NodeState:
         "answered_at",
         "asked_at",
         "deadline",
+        "drops_told",
         "failures",
         "message",
         "next_at",
@@ -44,6 +45,8 @@ class NodeState:
         """Monotonic time of the last answer that was good."""
         self.next_at = 0.0
         """Monotonic time of the next scrape, while ``sleeping``."""
+        self.drops_told: dict[str, float] = {}
+        """Reason -> monotonic time at which it was last logged that parts of an answer are not used."""
         self.took = 0.0
         """Seconds the last scrape took."""
         self.sleeping = True

@@ -18,6 +18,7 @@ from metrics_api.errors import ScrapeError
 from metrics_api.model import NodeInfo, NodeSamples
 from metrics_api.scraper.counts import Standing, StandingCounts, count_standings
 from metrics_api.scraper.deadline import Deadline
+from metrics_api.scraper.drops import tell_drops
 from metrics_api.scraper.node_state import NodeState, Situation, situation
 from metrics_api.scraper.schedule import APPEARANCE_JITTER, MOST_EAGER, QUICK_FAILURE, until_next_phase, until_retry
 
@@ -249,6 +250,7 @@ class Scraper:
         self.results["ok"] += 1
         if samples.dropped:
             self.dropped.update(samples.dropped)
+            tell_drops(state, samples, self._clock.monotonic())
         state.deadline.answered(state.took)
         if state.failures:
             _log.info("Node answers again", extra={"fields": {"node": state.node.name, "failures": state.failures}})

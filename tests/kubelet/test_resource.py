@@ -256,3 +256,28 @@ def test_label_sets_are_remembered_and_those_of_pods_that_are_gone_are_let_go() 
             samples = decoder.decode(body, node(), requested=NOW, received=NOW)
             assert {pod.name for pod in samples.pods} == names
             assert decoder.remembered <= 2 * 20 + 100
+
+
+def test_a_line_that_is_none_is_counted_and_the_others_kept() -> None:
+    body = read("resource_1_36_small_t0.txt")
+    whole = containers_of(resource_of(body))
+    for line in (
+        b"container_cpu_usage_seconds_total",
+        b'container_cpu_usage_seconds_total{container="a"',
+        b'container_memory_working_set_bytes{container="a",namespace="b",pod="c"}',
+        b'container_start_time_seconds{container="a",namespace="b",pod="c"} 1 2 3',
+        b"node_cpu_usage_seconds_total \xff",
+    ):
+        samples = resource_of(line + b"\n" + body)
+        assert samples.dropped == {"bad_line": 1}, line
+        assert containers_of(samples) == whole
+
+
+def test_where_a_series_was_dropped_first_is_told() -> None:
+    lines = [
+        f'container_cpu_usage_seconds_total{{container="app",namespace="shop",pod="{pod}"}} {value} 1788264000000\n'
+        for pod, value in (("a", "1"), ("b", "NaN"), ("c", "-1"))
+    ]
+    samples = resource_of("".join(lines).encode() + b"scrape_error 0\n")
+    assert samples.dropped == {"bad_number": 2}
+    assert samples.dropped_at == {"bad_number": "shop/b"}

@@ -255,3 +255,28 @@ def test_a_node_name_that_differs_in_case_is_another_node() -> None:
     with pytest.raises(ScrapeError) as caught:
         summary_of(summary(), "NODE-A")
     assert caught.value.reason == "wrong_node"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason", "at"),
+    [
+        (pod("b-0", containers=[container(cpu={"time": "noon", "usageNanoCores": 1})]), "bad_time", "shop/b-0"),
+        (pod("b-0", containers=[container(cpu=..., memory={"workingSetBytes": 1})]), "no_time", "shop/b-0"),
+        (pod("b-0", containers=[container(memory={"workingSetBytes": -1})]), "bad_number", "shop/b-0"),
+        (pod("b-0", containers=7), "bad_shape", "shop/b-0"),
+        (pod("b-0", containers=[container(), container()]), "duplicate", "shop/b-0"),
+        (pod("b-0", containers=[container("B")]), "bad_name", "shop/b-0"),
+        (pod("b\x1b[0m" + "x" * 300), "bad_name", "shop/b\\x1b[0m" + "x" * 95),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_where_something_was_dropped_first_is_told(bad: object, reason: str, at: str) -> None:
+    other = pod("c-0", "uid-c", containers=[container("B"), container(memory={"workingSetBytes": -1})])
+    samples = summary_of(summary(pod("a-0", "uid-a"), bad, other))
+    assert samples.dropped_at[reason] == at
+
+
+def test_of_the_nodes_own_reading_no_pod_is_told() -> None:
+    samples = summary_of(summary(pod(), cpu={"time": "noon", "usageNanoCores": 1}))
+    assert samples.dropped == {"bad_time": 1, "no_time": 1}
+    assert samples.dropped_at == {}

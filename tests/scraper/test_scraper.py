@@ -495,3 +495,30 @@ async def test_a_node_that_failed_at_once_is_not_asked_again_behind_all_that_han
 
     failed, asked_again = bench.kubelets.times("good")[before : before + 2]
     assert asked_again - failed <= 2
+
+
+async def test_what_is_dropped_of_an_answer_is_told_once_for_each_reason_with_its_pod(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def spoiled(dropped: dict[str, int], at: dict[str, str]) -> Callable[[], NodeSamples]:
+        return lambda: msgspec.structs.replace(samples(), dropped=dropped, dropped_at=at)
+
+    bench = Bench()
+    bench.kubelets.answers["n"] = spoiled({"bad_number": 2, "duplicate": 1}, {"bad_number": "shop/web-0"})
+    bench.scraper.set_node(node("n"))
+
+    with caplog.at_level(logging.WARNING):
+        async with bench.running():
+            await bench.clock.advance(4 * PERIOD)
+            told_once = list(caplog.records)
+            bench.kubelets.answers["n"] = spoiled({"bad_number": 2, "bad_shape": 1}, {})
+            await bench.clock.advance(2 * PERIOD)
+            told_twice = caplog.records[len(told_once) :]
+            await bench.clock.advance(600)
+
+    (first,) = told_once
+    assert first.__dict__["fields"] == {"node": "n", "reason": "bad_number", "points": 2, "first": "shop/web-0"}
+    (second,) = told_twice
+    assert second.__dict__["fields"]["reason"] == "bad_shape"
+    assert len(caplog.records) == 4, "both once more, ten minutes later"
+    assert bench.scraper.dropped["duplicate"] >= 4, "counted all the same"
