@@ -1,7 +1,8 @@
 """The stand-in cluster as a process of its own, whose kubelets fall ill and recover when told.
 
 Says how it can be reached on standard output, as one line of JSON; then reads commands: ``ill`` and ``well``, each
-answered with a line. Ends with its standard input.
+answered with a line; ``failed`` is answered with the nodes that have sent a 500 since it was last asked. Ends with its
+standard input.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -17,6 +19,7 @@ from metrics_api.clock import SystemClock
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.fleet.behaviour import Behaviour, Hang
 from metrics_api.localcluster.fleet.hostile import Drip, Flaky, Flood
+from metrics_api.localcluster.fleet.kubelet import Counts
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
 from metrics_api.localcluster.users import User
 
@@ -31,6 +34,24 @@ def illnesses(names: list[str], seed: int) -> dict[str, Behaviour]:
     return {**ill, chosen[HUNG]: Drip(SystemClock()), chosen[HUNG + 1]: Flood()}
 
 
+class Failures:
+    """Which nodes have answered with an error since this was last asked."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}
+
+    def news(self, counts: Mapping[str, Counts]) -> list[str]:
+        """Return their names."""
+        now = {name: _errors(each) for name, each in counts.items()}
+        found = [name for name, errors in now.items() if errors > self._before.get(name, 0)]
+        self._before = now
+        return found
+
+
+def _errors(counts: Counts) -> int:
+    return sum(count for (_, status), count in counts.answered.items() if status >= 500)
+
+
 async def _serve(options: argparse.Namespace) -> None:
     async with LocalCluster(
         nodes=options.nodes,
@@ -41,7 +62,7 @@ async def _serve(options: argparse.Namespace) -> None:
         shared_certificates=True,
     ) as cluster:
         names = cluster.fleet.node_names
-        ill, rng = illnesses(names, options.seed), Random(options.seed)
+        ill, rng, failures = illnesses(names, options.seed), Random(options.seed), Failures()
         kubeconfig = write_kubeconfig(Path(options.directory) / "kubeconfig", cluster.server_kubeconfig())
         _say(
             kubeconfig=str(kubeconfig),
@@ -54,6 +75,9 @@ async def _serve(options: argparse.Namespace) -> None:
             ],
         )
         while command := (await asyncio.to_thread(sys.stdin.readline)).strip():
+            if command == "failed":
+                _say(failed=failures.news(cluster.fleet.counts))
+                continue
             for name in names:
                 behaviour = ill.get(name) or Flaky(FAILING_SHARE, rng)
                 cluster.fleet.behave(name, behaviour if command == "ill" else None)

@@ -33,10 +33,18 @@ class Cluster:
 
     async def make(self, state: str) -> None:
         """Make its nodes ``ill`` or ``well``."""
+        await self._command(state)
+
+    async def failed_lately(self) -> set[str]:
+        """Return the good nodes that have answered 500 since this was last asked."""
+        return set((await self._command("failed"))["failed"]) - set(self.facts["ill"])
+
+    async def _command(self, command: str) -> dict[str, Any]:
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("the cluster has no pipes")
-        self.process.stdin.write(f"{state}\n".encode())
-        await self.process.stdout.readline()
+        self.process.stdin.write(f"{command}\n".encode())
+        answer: dict[str, Any] = json.loads(await self.process.stdout.readline())
+        return answer
 
     def good_nodes(self) -> set[str]:
         """Return the nodes that answer well, but for a 500 now and then."""

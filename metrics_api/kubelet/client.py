@@ -85,6 +85,11 @@ class KubeletClient:
         self.body_bytes: Counter[Endpoint] = Counter()
         """Document -> bytes of all answers' bodies as they came over the wire."""
 
+    @property
+    def remembered(self) -> int:
+        """Return how many nodes something is kept of: never more than are scraped."""
+        return len(self._states.keys() | self._choice.remembered)
+
     async def scrape(self, node: NodeInfo, *, deadline: float) -> NodeSamples:
         """Return what the node's kubelet says.
 

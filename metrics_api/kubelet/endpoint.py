@@ -11,6 +11,7 @@ are then not asked for it, but for three nodes every ten minutes, to notice when
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from http import HTTPStatus
 
 from metrics_api.clock import Clock
@@ -52,6 +53,11 @@ class EndpointChoice:
         self._forbidden_everywhere = False
         self._next_trials_at = 0.0
         self._trials = 0
+
+    @property
+    def remembered(self) -> Set[str]:
+        """Return the uids of the nodes something is kept of."""
+        return self._answered | self._refused.keys() | self._forbidding
 
     def choose(self, node: NodeInfo) -> Endpoint:
         """Return what to ask the node for first."""
