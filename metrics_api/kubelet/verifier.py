@@ -65,7 +65,7 @@ class Verifier:
         try:
             tls = await start_tls(sock, peer.route, context, session, at)
         except UntrustedError as error:
-            certificate = await self._glances.at(peer, at)
+            certificate = await self._glances.at(peer, error.code, at)
             if certificate is None:
                 raise
             raise self._refused(peer, certificate, error.code, error.problem) from error
@@ -103,20 +103,21 @@ class _Glances:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[float, Route, Certificate]] = {}
+        self._seen: dict[str, tuple[float, Route, int, Certificate]] = {}
         self._left, self._filled_at = float(_MOST_AT_ONCE), clock.monotonic()
         self._context: ssl.SSLContext | None = None
 
-    async def at(self, peer: Peer, at: float) -> Certificate | None:
+    async def at(self, peer: Peer, code: int, at: float) -> Certificate | None:
         """Return the certificate that a kubelet shows, ``None`` when it cannot be had now.
 
         Args:
             peer: Whom to look at; nothing is believed of what is seen.
+            code: OpenSSL's reason; another than the last time means that it may be another certificate.
             at: The loop's time by which it must be done.
         """
         now = self._clock.monotonic()
-        until, route, certificate = self._seen.get(peer.node_uid, (0.0, None, None))
-        if route == peer.route and now < until:
+        until, route, seen_code, certificate = self._seen.get(peer.node_uid, (0.0, None, 0, None))
+        if route == peer.route and seen_code == code and now < until:
             return certificate
         if not self._take_turn(now):
             return None
@@ -124,7 +125,7 @@ class _Glances:
             found = read_certificate(await self._fetch(peer.route, at))
         except (ScrapeError, ValueError):
             return None
-        self._seen[peer.node_uid] = now + _REMEMBERED, peer.route, found
+        self._seen[peer.node_uid] = now + _REMEMBERED, peer.route, code, found
         return found
 
     def forget(self, node_uid: str) -> None:

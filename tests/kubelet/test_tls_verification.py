@@ -219,6 +219,19 @@ async def test_a_refused_certificate_is_looked_at_once_by_a_connection_that_send
         assert server.requests == []
 
 
+async def test_a_certificate_that_is_refused_for_another_reason_is_looked_at_anew(
+    authority: Authority, tmp_path: Path
+) -> None:
+    context = server_context(issue_itself("node-a"), tmp_path)
+    async with serving(always, context) as server, asking("full", authority) as transport:
+        assert "which is the node's own" in str(await refusal(transport, target(server)))
+        pair = authority.issue("system:node:node-a", dns_names=["node-a"], server=True)
+        (tmp_path / "renewed.pem").write_bytes(pair.certificate + pair.key)
+        context.load_cert_chain(tmp_path / "renewed.pem")
+        said = str(await refusal(transport, target(server)))
+    assert said.startswith("the kubelet's certificate is not accepted: it names node-a, which is not 127.0.0.1. ")
+
+
 async def test_a_fleet_that_is_refused_is_looked_at_within_bounds(authority: Authority, tmp_path: Path) -> None:
     clock = FakeClock(SystemClock().now())
     context = server_context(issue_itself("node-a"), tmp_path)
