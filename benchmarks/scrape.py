@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -136,7 +137,10 @@ def main() -> None:
     if options.quick:
         options.nodes, options.pods, options.seconds, options.rounds, options.resolution = 100, [30], 10, 1, 10
     raise_file_limit()
-    results = [each for variant in _variants(options) for each in asyncio.run(_measure(variant, options))]
+    results: list[dict[str, Any]] = []
+    for variant in _variants(options):
+        results += asyncio.run(_measure(variant, options))
+        print(f"measured: {variant.title}", file=sys.stderr, flush=True)
     print(json.dumps({**circumstances(), "nodes": options.nodes, "resolution": options.resolution, "runs": results}))
     print(f"\n{options.nodes} nodes at {options.resolution:g} s, {options.rounds} rounds of {options.seconds:g} s")
     print(_table(results))
