@@ -87,9 +87,8 @@ async def _one_round(
         await until_served(server.client, options.nodes)
         start = time.monotonic() - began
         await asyncio.sleep(_SETTLING)
-        cpu, done = cpu_seconds(server.pid), await scrapes(server.client)
-        reading = cpu_seconds(server.pid) - cpu  # of /metrics: asked for once more below
-        cpu += reading
+        done = await scrapes(server.client)
+        cpu = cpu_seconds(server.pid)
         await asyncio.sleep(options.seconds)
         cpu = cpu_seconds(server.pid) - cpu
         after = await scrapes(server.client)
