@@ -207,7 +207,7 @@ def build_api(
 def _watch(resource: Resource, request: RequestInfo, query_string: bytes, headers: RequestHeaders) -> Watch:
     wanted = watch_format(headers, query_string, resource)
     options, beginning = parse_list_options(query_string), parse_beginning(query_string)
-    scope = scope_of(resource, request.namespace)
+    scope = scope_of(resource, request.namespace, options.fields)
     subject = Subject(resource, request.version, scope, options.labels, options.fields, wanted)
     return Watch(subject, beginning, options.timeout)
 

@@ -23,6 +23,7 @@ from metrics_api.api.watch.watcher import Backlog, Watcher
 from metrics_api.clock import Clock
 from metrics_api.errors import StatusError, TooManyRequestsError
 from metrics_api.model import Row
+from metrics_api.selectors import FieldSelector
 
 _BOOKMARK_PERIOD = 60.0
 _BEFORE_END = 2.0
@@ -220,9 +221,9 @@ class Watches:
         return changed_rows(self._rows(subject.scope), subject.selects, changes, since, version)
 
 
-def scope_of(resource: Resource, namespace: str) -> str | None:
-    """Return whose rows a path means."""
-    return "" if resource is NODES else namespace or None
+def scope_of(resource: Resource, namespace: str, fields: FieldSelector) -> str | None:
+    """Return whose rows are meant: by the path, or by a field selector that names the one namespace."""
+    return "" if resource is NODES else namespace or fields.exact("metadata.namespace") or None
 
 
 async def _nothing() -> AsyncIterator[Sequence[Happened]]:

@@ -97,6 +97,14 @@ async def test_what_one_scrape_changes_is_written_once_and_sent_at_once(cluster:
     assert bodies[0][0].count(b"MODIFIED") == 2
 
 
+async def test_a_field_selector_of_one_namespace_costs_the_others_nothing(cluster: Cluster) -> None:
+    client = watch(cluster, query="fieldSelector=metadata.namespace%3Dbank")
+    assert await client.seen() == ["ADDED c"]
+    assert list(cluster.changes._followers) == ["bank"]
+    other = watch(cluster, query="fieldSelector=metadata.namespace%3D")
+    assert await other.seen() == []
+
+
 async def test_no_row_is_written_for_nobody(cluster: Cluster) -> None:
     client = watch(cluster, f"{V1}/namespaces/bank/pods")
     await client.events()
