@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.xdist_group("shutdown"), pytest.mark.timeout(60)]
 
 async def test_connections_are_closed_with_their_next_answer_before_the_port_is(tmp_path: Path) -> None:
     async with (
-        LocalCluster(nodes=1, pods_per_node=1) as cluster,
+        LocalCluster(nodes=1, pods_per_node=10) as cluster,
         serving(cluster, tmp_path, "--shutdown-delay-duration=1s") as server,
     ):
         await server.until_synced()
@@ -35,7 +35,7 @@ async def test_connections_are_closed_with_their_next_answer_before_the_port_is(
 
 async def test_new_requests_are_sent_elsewhere_while_old_ones_are_finished(tmp_path: Path) -> None:
     async with (
-        LocalCluster(nodes=1, pods_per_node=1) as cluster,
+        LocalCluster(nodes=1, pods_per_node=10) as cluster,
         serving(cluster, tmp_path, "--shutdown-send-retry-after") as server,
     ):
         await server.until_synced()
