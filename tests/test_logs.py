@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from metrics_api.logs import VERBOSE, configure, log_event
+from metrics_api.scraper.announcements import Announcements
+from tests.fakes import FakeClock
 
 OURS = logging.getLogger("metrics_api.scraper.scraper")
 LIBRARY = logging.getLogger("aiohttp.client")
@@ -283,3 +285,13 @@ def test_arguments_of_a_message_are_put_in(set_up: Set) -> None:
     OURS.warning("%s answered %d", "n1", 403)
 
     assert stream.getvalue().endswith("] n1 answered 403\n")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_a_hostile_node_says_never_reaches_the_log_raw(set_up: Set, as_json: bool) -> None:
+    stream = set_up(as_json=as_json)
+    announcements = Announcements(FakeClock())
+    announcements.failed("n\n1\x1b[2J", "decode", "a\r\nE1231 forged] line\u2028\x9b", quiet=False)
+
+    assert stream.getvalue().count("\n") == 1
+    assert stream.getvalue().rstrip("\n").isprintable()

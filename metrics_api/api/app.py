@@ -21,7 +21,7 @@ from metrics_api.api import routes
 from metrics_api.api.answers import Answers
 from metrics_api.api.discovery import Discovery
 from metrics_api.api.errordocument import encode_error
-from metrics_api.api.group import GROUP, Resource
+from metrics_api.api.group import DEBUG, GROUP, Resource
 from metrics_api.api.listoptions import parse_list_options
 from metrics_api.api.negotiation import check_transform, resource_format, watch_format
 from metrics_api.api.openapi import OpenAPI
@@ -135,7 +135,7 @@ class MetricsAPI(FastAPI):
         request = parse_request(scope["method"], scope["path"], query_string)
         if self._gate is not None:
             await self._gate(scope, request)
-        if request.group == GROUP:
+        if request.group == GROUP and request.resource != DEBUG:
             resource = resource_of(scope["method"], request)
             if request.verb == "watch" and self._watches is not None:
                 watch = _watch(resource, request, query_string, reply.request_headers)

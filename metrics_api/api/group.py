@@ -14,6 +14,11 @@ the same types, so an item's bytes serve both.
 VERBS = ("get", "list")
 WATCH_VERB = "watch"
 """The verb there is besides when watches are answered."""
+DEBUG = "debug"
+"""Below a version, in no discovery document: how the server stands. Whoever answers it adds routes to the application.
+
+To authorization it is a resource of that name.
+"""
 
 
 class Resource(NamedTuple):

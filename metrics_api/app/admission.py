@@ -71,6 +71,21 @@ class Admission:
         """Whether the cluster's authentication configuration is known, or need not be."""
         return self._settings.authentication_tolerate_lookup_failure or self._has_looked_up()
 
+    @property
+    def trust(self) -> Trust:
+        """Whose certificates and headers are believed now."""
+        return self._judge.trust
+
+    @property
+    def trust_fault(self) -> str:
+        """Why what is configured is not in force; empty when it is."""
+        return self._lookup.fault
+
+    @property
+    def found_config_map(self) -> bool:
+        """Whether the cluster's authentication configuration has been seen."""
+        return self._lookup.found
+
     async def run(self, connections: Connections) -> None:
         """Connect to kube-apiserver and follow its authentication configuration until cancelled.
 

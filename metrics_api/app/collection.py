@@ -17,7 +17,7 @@ from metrics_api.store.store import Store
 if TYPE_CHECKING:
     from metrics_api.kube.access import KubeAccess
     from metrics_api.kube.reflector import Reflector
-    from metrics_api.kubelet.client import KubeletClient
+    from metrics_api.kubelet.client import KubeletClient, Way
     from metrics_api.scraper.node_state import Situation
     from metrics_api.scraper.scraper import Observer, Scraper
 
@@ -29,6 +29,8 @@ class Watch(Protocol):
 
     restarts: int
     relists: int
+    last_contact: float | None
+    fault: str
 
     @property
     def has_synced(self) -> bool:
@@ -100,6 +102,10 @@ class Collection:
     def situation(self, node_name: str) -> Situation | None:
         """Return how the scraping of a node stands; ``None`` when it is not scraped, or nothing is yet."""
         return None if self.scraper is None else self.scraper.situation(node_name)
+
+    def way(self, node_uid: str) -> Way | None:
+        """Return how a node was asked the last time; ``None`` when it was not."""
+        return None if self.kubelets is None else self.kubelets.way(node_uid)
 
     def _build_kubelets(self, access: KubeAccess) -> KubeletClient:
         from metrics_api.kubelet.client import KubeletClient

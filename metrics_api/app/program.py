@@ -22,6 +22,9 @@ from metrics_api.api.watch.watches import Watches
 from metrics_api.app.admission import Admission, asks_for_certificates
 from metrics_api.app.collection import Collection
 from metrics_api.app.connections import Connections
+from metrics_api.app.debug.nodes import NodesReporter
+from metrics_api.app.debug.paths import DebugPaths
+from metrics_api.app.debug.status import StatusReporter
 from metrics_api.app.exporter import Exporter
 from metrics_api.app.heap import set_heap_aside
 from metrics_api.app.long_requests import LongRequests
@@ -159,19 +162,22 @@ class Program:
         listener = open_listener(address, settings.secure_port, share_port=settings.permit_port_sharing)
         port = listener.getsockname()[1]
         _log.info("Listening", extra={"fields": {"address": address, "port": port}})
+        probes = self._probes()
+        reasons = Reasons(self._store, self._collection.situation, self._clock)
         application = build_api(
             self._store,
-            self._probes(),
+            probes,
             version=__version__,
             gate=self._admission.gate,
             secure_port=port,
             clock=self._clock,
             reads=self._reads,
-            reasons=Reasons(self._store, self._collection.situation, self._clock),
+            reasons=reasons,
             watches=self._watches,
         )
         measured = Measured(self._store, self._collection, self._admission, self._watches)
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
+        self._debug_paths(measured, reasons, probes).add_to(application)
         self._front = self._build_front(application)
         refused = RefusedCertificates(self._tls, self._clock) if asks_for_certificates(settings) else None
         return HttpsServer(
@@ -182,6 +188,24 @@ class Program:
             refused=refused,
             limits=Limits(answer=settings.request_timeout or _UNLIMITED),
         )
+
+    def _debug_paths(self, measured: Measured, reasons: Reasons, probes: Probes) -> DebugPaths:
+        collection, settings = self._collection, self._settings
+        status = StatusReporter(
+            settings=settings,
+            clock=self._clock,
+            store=self._store,
+            collection=collection,
+            admission=self._admission,
+            measured=measured,
+            reasons=reasons,
+            readyz=probes.readyz,
+            certificate=self._tls.certificate_file,
+            reads=self._reads,
+            lag=self._lag,
+        )
+        timeout = settings.kubelet_request_timeout
+        return DebugPaths(status, NodesReporter(self._store, collection.situation, collection.way, reasons, timeout))
 
     def _build_front(self, application: Application) -> Front:
         return Front(

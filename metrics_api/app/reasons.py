@@ -47,6 +47,8 @@ _LACKS = {
 }
 _MOST_CONTAINERS = 3
 _YOUNG = 60.0
+_NOT_ASKED = "not_asked"
+_FIRST_SAMPLE = "first_sample"
 _UNSELECTED = "it is not selected by --node-selector"
 
 
@@ -96,11 +98,37 @@ class Reasons:
             return f"{node} {_unscraped(situation)}: {situation.reason}: {fault}{_next(situation)}"
         return self._age(found) + self._of_samples(found, situation)
 
+    def kind_of_node(self, name: str) -> str:
+        """Return the class of why a node has no metrics, for counting."""
+        found, situation = self._store.node_lack(name), self._situation(name)
+        if found is None or situation is None or situation.since_asked is None:
+            return _NOT_ASKED
+        return situation.reason or found.lack.name.lower()
+
+    def kind_of_pod(self, namespace: str, name: str) -> str:
+        """Return the class of why a running pod has no metrics, for counting."""
+        found = self._store.pod_lack(namespace, name)
+        if found is None or found.node is None:
+            return "no_node"
+        situation = self._situation(found.node_name)
+        if situation is None or situation.since_asked is None:
+            return _NOT_ASKED
+        if situation.reason is not None:
+            return situation.reason
+        if not found.seen:
+            return _FIRST_SAMPLE if self._is_young(found) else "not_reported"
+        lacking = [lack for _, lack in found.containers if lack]
+        if all(lack is Lack.NEW for lack in lacking):
+            return _FIRST_SAMPLE
+        return next(lack for lack in lacking if lack is not Lack.NEW).name.lower()
+
+    def _is_young(self, found: PodLack) -> bool:
+        return found.started is not None and self._clock.now() - found.started < _YOUNG
+
     def _of_samples(self, found: PodLack, situation: Situation) -> str:
         soon = _in(situation.until_next)
         if not found.seen:
-            young = found.started is not None and self._clock.now() - found.started < _YOUNG
-            if young:
+            if self._is_young(found):
                 return f"first sample expected {soon}"
             return f"the kubelet of node {found.node_name} does not report it; asked again {soon}"
         lacking = [(name, lack) for name, lack in found.containers if lack]

@@ -49,7 +49,10 @@ class TrustLookup:
         self._apply = apply
         self._data: Mapping[str, str] = {}
         self._trust = Trust()
-        self._fault = ""
+        self.fault = ""
+        """Why what is configured is not in force; empty when it is."""
+        self.found = False
+        """Whether the ConfigMap has been seen."""
 
     def start(self) -> None:
         """Apply what the flags say.
@@ -64,6 +67,7 @@ class TrustLookup:
 
     def upsert(self, item: ConfigMapInfo) -> None:
         """Take the ConfigMap as it is now; what cannot be applied yet is tried again by ``refresh``."""
+        self.found = True
         self._data = item.data
         self.refresh()
 
@@ -79,14 +83,14 @@ class TrustLookup:
         try:
             self._renew()
         except (OSError, ValueError) as error:
-            if str(error) != self._fault:
-                self._fault = str(error)
+            if str(error) != self.fault:
+                self.fault = str(error)
                 _log.error(
                     "The authentication configuration makes no sense; the old one stays in force",
                     extra={"fields": {"error": str(error)}},
                 )
         else:
-            self._fault = ""
+            self.fault = ""
 
     def _renew(self) -> None:
         trust = self._gather()

@@ -100,6 +100,8 @@ class Reflector(Generic[T, K]):
         """Lists completed after the first."""
         self.last_contact: float | None = None
         """Unix time at which kube-apiserver last sent a page or an event; ``None`` before the first."""
+        self.fault = ""
+        """What went wrong since it was last heard of, in words; empty when nothing did."""
 
     @property
     def known(self) -> Mapping[K, T]:
@@ -272,12 +274,14 @@ class Reflector(Generic[T, K]):
             away = self._clock.monotonic() - self._lost_since
             logger.info("%s: kube-apiserver answers again after %.0f s", self._watched.noun, away)
             self._lost_since = None
+        self.fault = ""
 
     def _failed(self, error: KubeError) -> None:
         if isinstance(error, KubeUnreachableError) and self._watching:
             logger.debug("%s: the watch broke off, it will be resumed: %s", self._watched.noun, error)
             return
         self._judge_version(error)
+        self.fault = f"{error}; {self._advice(error)}"
         if self._lost_since is None:
             self._lost_since = self._clock.monotonic()
             logger.warning(

@@ -8,6 +8,7 @@ from collections import Counter
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 from metrics_api.clock import Clock
 from metrics_api.errors import DecodeError, ScrapeError
@@ -31,14 +32,26 @@ _NAME_LIFETIME = 300.0
 """Seconds after which a name is resolved again."""
 
 
+class Way(NamedTuple):
+    """How a node was asked the last time."""
+
+    host: str
+    """The node's address, a name or an IP."""
+    address: str
+    """The IP that was dialled."""
+    port: int
+    endpoint: Endpoint | None
+    """The document that was answered last; ``None`` when none was."""
+
+
 class _NodeState:
     """What is kept of a node between scrapes."""
 
-    __slots__ = ("answered", "decoder", "node", "route", "route_until", "targets")
+    __slots__ = ("answered", "decoder", "dialled", "node", "proven", "route", "route_until", "targets")
 
     def __init__(self, node: NodeInfo) -> None:
         self.node = node
-        self.answered = False
+        self.proven = False
         """Whether an answer was the node's own."""
         self.decoder: ResourceDecoder | None = None
         self.route: Route | None = None
@@ -46,6 +59,10 @@ class _NodeState:
         self.route_until = 0.0
         """When the name behind it is resolved again."""
         self.targets: dict[Endpoint, Target] = {}
+        self.dialled: Route | None = None
+        """The way that was tried last."""
+        self.answered: Endpoint | None = None
+        """The document that was answered last."""
 
     def update(self, node: NodeInfo) -> None:
         """Take over a changed node object."""
@@ -127,6 +144,14 @@ class KubeletClient:
         self._choice.forget(node_uid)
         self._transport.forget(node_uid)
 
+    def way(self, node_uid: str) -> Way | None:
+        """Return how a node was asked the last time; ``None`` when it was not."""
+        state = self._states.get(node_uid)
+        if state is None or state.dialled is None:
+            return None
+        dialled = state.dialled
+        return Way(dialled.host, str(dialled.ip), dialled.port, state.answered)
+
     async def close(self) -> None:
         """Close all connections."""
         self._states.clear()
@@ -163,19 +188,20 @@ class KubeletClient:
         self.body_bytes[endpoint] += len(response.body)
         if response.status != HTTPStatus.OK:
             raise refusal(response, endpoint)
+        state.answered = endpoint
         try:
             samples = self._decode(state, endpoint, response, requested)
         except ScrapeError as error:
             if error.reason == "wrong_node":
                 self._look_elsewhere(state)
             raise
-        state.answered = True
+        state.proven = True
         return samples
 
     def _look_elsewhere(self, state: _NodeState) -> None:
         """Look for the way anew at the next scrape: another machine answers there."""
         state.route = None
-        if state.answered:
+        if state.proven:
             self._transport.close(state.node.uid)
         else:
             self._transport.forget(state.node.uid)  # a key that was pinned is that machine's
@@ -222,6 +248,7 @@ class KubeletClient:
         return answer
 
     async def _send(self, state: _NodeState, route: Route, endpoint: Endpoint, ends: float) -> tuple[Response, bytes]:
+        state.dialled = route
         target = state.targets.get(endpoint)
         if target is None or target.route != route:
             target = build_target(state.node, route, endpoint, tls=not self._options.plain_http)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from metrics_api.model import NodeInfo
 from metrics_api.scraper.deadline import Deadline
 
+_OLDEST_OUTCOME = 1 << 16
+
 
 class NodeState:
     """Written by the node's own task and by ``Scraper``'s methods."""
@@ -21,6 +23,7 @@ class NodeState:
         "message",
         "next_at",
         "node",
+        "outcomes",
         "reason",
         "retry_after",
         "sleeping",
@@ -49,9 +52,18 @@ class NodeState:
         """Reason -> monotonic time at which it was last logged that parts of an answer are not used."""
         self.took = 0.0
         """Seconds the last scrape took."""
+        self.outcomes = 1
+        """The latest scrapes as bits, the newest last, 1 for a failure; a 1 stands before the oldest."""
         self.sleeping = True
         """Whether the task waits for its next turn, so that cancelling it interrupts no request."""
         self.task: asyncio.Task[None] | None = None
+
+    def remember(self, *, failed: bool) -> None:
+        """Take note of how a scrape ended."""
+        outcomes = self.outcomes << 1 | failed
+        self.outcomes = (
+            outcomes if outcomes < _OLDEST_OUTCOME << 1 else outcomes & _OLDEST_OUTCOME - 1 | _OLDEST_OUTCOME
+        )
 
 
 class Situation(NamedTuple):
@@ -69,6 +81,14 @@ class Situation(NamedTuple):
     """Since the last scrape ended, well or not; ``None`` when there was none."""
     until_next: float | None
     """Until the next scrape; ``None`` while one is under way."""
+    took: float = 0.0
+    """How long the last scrape took."""
+    deadline: float = 0.0
+    """What the next scrape is given."""
+    recent: int = 0
+    """How many of the latest scrapes are remembered, at most 16."""
+    recent_failures: int = 0
+    """How many of those failed."""
 
 
 def situation(state: NodeState, monotonic: float) -> Situation:
@@ -80,4 +100,8 @@ def situation(state: NodeState, monotonic: float) -> Situation:
         None if state.answered_at is None else monotonic - state.answered_at,
         None if state.asked_at is None else monotonic - state.asked_at,
         max(state.next_at - monotonic, 0.0) if state.sleeping else None,
+        state.took,
+        state.deadline.seconds,
+        state.outcomes.bit_length() - 1,
+        state.outcomes.bit_count() - 1,
     )

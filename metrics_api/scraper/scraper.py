@@ -16,6 +16,7 @@ from typing import Protocol
 from metrics_api.clock import Clock
 from metrics_api.errors import ScrapeError
 from metrics_api.model import NodeInfo, NodeSamples
+from metrics_api.scraper.announcements import Announcements
 from metrics_api.scraper.counts import Standing, StandingCounts, count_standings
 from metrics_api.scraper.deadline import Deadline
 from metrics_api.scraper.drops import tell_drops
@@ -105,6 +106,7 @@ class Scraper:
         self._slow_suspect_slots = asyncio.Semaphore(max(slots // 8, 1))
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._observer = observer
+        self._announcements = Announcements(clock)
         self._states: dict[str, NodeState] = {}
         self._running: asyncio.TaskGroup | None = None
         self._first_list_done = False
@@ -154,6 +156,7 @@ class Scraper:
         """Scrape until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._running = group
+            group.create_task(self._announcements.run())
             if self._held_back:
                 group.create_task(self._open_all_slots())
             for state in self._states.values():
@@ -252,8 +255,9 @@ class Scraper:
             self.dropped.update(samples.dropped)
             tell_drops(state, samples, self._clock.monotonic())
         state.deadline.answered(state.took)
+        state.remember(failed=False)
         if state.failures:
-            _log.info("Node answers again", extra={"fields": {"node": state.node.name, "failures": state.failures}})
+            self._announcements.mended(state.node.name, state.failures)
         state.failures, state.reason, state.message, state.retry_after = 0, None, "", None
         state.answered_at = state.asked_at
 
@@ -261,13 +265,9 @@ class Scraper:
         """Count a failure, and say it once for each change of reason."""
         self.results[reason] += 1
         state.failures += 1
+        state.remember(failed=True)
         if state.reason != reason:
-            quiet = state.node.ready is False
-            _log.log(
-                logging.DEBUG if quiet else logging.WARNING,
-                "Failed to scrape node",
-                extra={"fields": {"node": state.node.name, "reason": reason, "error": message}},
-            )
+            self._announcements.failed(state.node.name, reason, message, quiet=state.node.ready is False)
         state.reason, state.message, state.retry_after = reason, message, retry_after
 
 

@@ -79,6 +79,11 @@ class TlsKeeper:
         self.context.sni_callback = self._choose
 
     @property
+    def certificate_file(self) -> Path:
+        """Return where the certificate lies that all are shown who ask for no other."""
+        return self._pair.certificate_file
+
+    @property
     def authorities(self) -> bytes:
         """Return the PEM bundle against which client certificates are verified."""
         return self._authorities

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from metrics_api.model import NodeInfo, PodKey
 from metrics_api.store.history import Lack, unpack
 from metrics_api.store.nodes import Node
 from metrics_api.store.pods import Pod
@@ -31,6 +32,24 @@ class PodLack(NamedTuple):
     """Whether the kubelet has mentioned it."""
     containers: tuple[tuple[str, Lack], ...]
     """The containers that must have usage, and what the latest scrape left them without."""
+
+
+class NodePods(NamedTuple):
+    """A node and the pods that the API server has bound to it."""
+
+    info: NodeInfo
+    served: bool
+    """Whether the node has a row."""
+    age: float | None
+    """Of that row in seconds, by our clock; ``None`` when there is none."""
+    skew: float
+    """Our clock minus the node's, in seconds; 0 also when nothing is known of it."""
+    lack: Lack
+    """What the node's own latest sample lacked."""
+    pods: int
+    """How many run on it, as the API server says."""
+    unserved: tuple[PodKey, ...]
+    """Those that have no row, by namespace and name."""
 
 
 def pod_lack(pod: Pod, node: Node | None) -> PodLack:

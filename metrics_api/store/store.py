@@ -16,7 +16,7 @@ from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample,
 from metrics_api.store.changes import Changes
 from metrics_api.store.encode import encode_node, encode_pod
 from metrics_api.store.history import Lack, unpack
-from metrics_api.store.lacks import NodeLack, PodLack, pod_lack
+from metrics_api.store.lacks import NodeLack, NodePods, PodLack, pod_lack
 from metrics_api.store.nodes import GAP_SLACK, Node, node_terms, node_usage, span_of, terms_of
 from metrics_api.store.pods import NamePool, Pod, PodHistory, is_former_life, observe, whole_usage
 from metrics_api.store.steady import Ordinary, SteadyUsage, follow, ordinary
@@ -273,6 +273,17 @@ class Store:
         """Return what a pod lacks; ``None`` when the API server has no such running pod."""
         pod = self._pods.get(namespace, name)
         return None if pod is None else pod_lack(pod, self._nodes.get("", pod.info.node_name))
+
+    def node_pods(self, name: str) -> NodePods | None:
+        """Return a node and its pods; ``None`` when the API server has no such node, or it is not selected."""
+        state = self._nodes.get("", name)
+        if state is None or not state.selected:
+            return None
+        pods = {id(pod): pod for pod in self._bound.get(name, {}).values()}.values()  # static ones have several uids
+        unserved = sorted(pod.info.key for pod in pods if pod.row is None)
+        age = None if state.row is None else self._clock.monotonic() + self._max_age - due(state)
+        lack = Lack(state.history.lack)
+        return NodePods(state.info, state.row is not None, age, state.skew, lack, len(pods), tuple(unserved))
 
     # What is asked.
 
