@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from metrics_api import logs
@@ -18,9 +18,11 @@ from metrics_api.commands.top import node_table, open_reader, parse_interval, po
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows
 from metrics_api.errors import KubeError, StartupError
 from metrics_api.localcluster.cluster import LocalCluster
+from metrics_api.localcluster.injection import CLUSTER_FAULTS, NODE_FAULTS, Plan, inject, parse_plan
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
 
 _PATIENCE = 120.0
+_FEWEST_NODES = 3
 _LOOK = 0.2
 _VERSION = "v1beta1"
 _CLEAR = "\x1b[H\x1b[2J"
@@ -43,6 +45,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.once + options.keep + options.no_server > 1:
         parser.error("--once, --keep and --no-server exclude each other")
+    if options.once and options.fault.breaks:
+        parser.error("--once waits for metrics, and with such a fault there are none")
+    if options.nodes is None:
+        options.nodes = max(_FEWEST_NODES, options.fault.faulty_nodes + 2)
+    if options.fault.faulty_nodes > options.nodes:
+        parser.error(f"faults for {options.fault.faulty_nodes} nodes are wanted: give --nodes, at least as many")
     return options
 
 
@@ -52,12 +60,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Start a small cluster in this process, on loopback, and show what the metrics API says of it. "
         "It is for demonstration and tests; it is not a Kubernetes.",
     )
-    parser.add_argument("--nodes", type=_count, default=3, help="how many nodes (default: 3)")
+    parser.add_argument("--nodes", type=_count, help="how many nodes (default: 3; two more than have a fault)")
     parser.add_argument("--pods", type=_count, default=10, help="how many pods on each (default: 10)")
     parser.add_argument("--seed", type=int, default=1, help="of names and loads: the same seed, the same cluster")
     parser.add_argument("--once", action="store_true", help="print once, when everything has metrics, and exit")
     parser.add_argument("--keep", action="store_true", help="print nothing more once it runs: leave it to other tools")
     parser.add_argument("--no-server", action="store_true", help="start the cluster alone, for any extension server")
+    parser.add_argument(
+        "--fault",
+        type=_plan,
+        default=Plan(),
+        metavar="NAME[=NODES],…",
+        help=f"what goes wrong; of nodes: {', '.join(NODE_FAULTS)}; of the cluster: {', '.join(CLUSTER_FAULTS)}",
+    )
     parser.add_argument("--interval", type=parse_interval, default=5.0, help="seconds between two prints (default: 5)")
     return parser
 
@@ -70,6 +85,13 @@ def _count(text: str) -> int:
     if not 1 <= number <= 5000:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number between 1 and 5000")
     return number
+
+
+def _plan(text: str) -> Plan:
+    try:
+        return parse_plan(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 async def _until_interrupted(options: argparse.Namespace) -> int:
@@ -95,13 +117,22 @@ async def _demo(options: argparse.Namespace) -> int:
             if options.no_server:
                 _say(_how_to_attach(kubeconfig, server))
                 await asyncio.get_running_loop().create_future()
-            async with server.running(), open_reader(str(kubeconfig)) as kube:
-                await _wait_until_ready(server)
+            if options.fault.cluster:  # else when it listens: then kube-apiserver finds it at the first look
                 cluster.register_extension(server.port)
+            _announce(await inject(cluster, options.fault), options.fault)
+            async with server.running(), open_reader(str(kubeconfig)) as kube:
+                if options.fault.breaks:
+                    _say(_how_to_examine(kubeconfig, server))
+                    await server.ended()
+                await _wait_until_ready(server)
+                if not options.fault.cluster:
+                    cluster.register_extension(server.port)
                 await _wait_until_available(cluster, server)
                 await _wait_for_rows(kube, options, server)
                 if not options.once:
                     _say(f"\nFor kubectl in another terminal:\n\n    export KUBECONFIG={kubeconfig}\n")
+                    if options.fault != Plan():
+                        _say(f"And for what is wrong:\n\n    {_this_program()} doctor\n")
                 if options.keep:
                     await server.ended()
                 await _show(kube, options, str(kubeconfig))
@@ -112,7 +143,7 @@ async def _demo(options: argparse.Namespace) -> int:
 async def _cluster(options: argparse.Namespace) -> AsyncIterator[LocalCluster]:
     began = time.monotonic()
     _say("A cluster for demonstration and tests, on loopback only. It is not a Kubernetes.")
-    many = options.nodes > 50
+    many = options.nodes > 50 and not options.fault.needs_own_certificates
     async with LocalCluster(
         nodes=options.nodes, pods_per_node=options.pods, seed=options.seed, shared_certificates=many
     ) as cluster:
@@ -140,13 +171,14 @@ async def _wait_until_available(cluster: LocalCluster, server: DemoServer) -> No
 
 
 async def _wait_for_rows(kube: KubeReader, options: argparse.Namespace, server: DemoServer) -> None:
-    nodes, pods = options.nodes, options.nodes * options.pods
+    nodes = options.nodes - options.fault.silent_nodes
+    pods = nodes * options.pods
     with _Progress() as progress:
         async for _ in _looks(server):
             node_list, pod_list = await _read(kube)
             measured = sum(row.cpu is not None for row in node_list)
             progress.show(f"metrics of {measured}/{nodes} nodes and {len(pod_list)}/{pods} pods")
-            if measured == nodes and len(pod_list) == pods:
+            if measured >= nodes and len(pod_list) >= pods:
                 return
     raise StartupError(f"not everything had metrics within {_PATIENCE:.0f} s. {server.last_words()}")
 
@@ -177,6 +209,23 @@ async def _read(kube: KubeReader) -> tuple[list[NodeRow], list[PodRow]]:
     except KubeError as error:
         _say(f"the API server says: {error}")
         return [], []
+
+
+def _announce(chosen: Mapping[str, str], plan: Plan) -> None:
+    for node, fault in chosen.items():
+        _say(f"{node} {NODE_FAULTS[fault].summary} ({fault})")
+    for fault in plan.cluster:
+        _say(f"{CLUSTER_FAULTS[fault].summary} ({fault})")
+
+
+def _how_to_examine(kubeconfig: Path, server: DemoServer) -> str:
+    return (
+        "\nThe metrics API does not work like this. What is wrong, seen from outside and from inside:\n\n"
+        f"    export KUBECONFIG={kubeconfig}\n"
+        f"    {_this_program()} doctor --server https://127.0.0.1:{server.port} "
+        f"--server-ca {server.directory / 'serving-ca.crt'}\n\n"
+        "Ctrl-C stops everything."
+    )
 
 
 def _how_to_attach(kubeconfig: Path, server: DemoServer) -> str:

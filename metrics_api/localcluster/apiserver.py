@@ -172,6 +172,7 @@ class ApiServer:
             writer=Writer(self.objects, self._clock, reader),
             reviews=Reviews(self.tokens, self.authorizer, self._clock, self.faults),
             witness=self.witness,
+            faults=self.faults,
         )
         config = uvicorn.Config(
             application,

@@ -13,6 +13,7 @@ from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import Attributes
 from metrics_api.localcluster.authentication import Tokens, authenticate, impersonated
 from metrics_api.localcluster.discovery import Discovery
+from metrics_api.localcluster.faults import Faults
 from metrics_api.localcluster.negotiation import Call
 from metrics_api.localcluster.paths import serve_path
 from metrics_api.localcluster.rbac import Authorizer, forbidden_message
@@ -28,6 +29,7 @@ from metrics_api.localcluster.witness import Seen, Witness
 from metrics_api.localcluster.writing import Writer
 
 _log = logging.getLogger(__name__)
+_DISCOVERY_DEPTH = 2  # slashes in apis/<group>/<version>
 _AUDIT_ID = re.compile(r"[\x21-\x7e]{1,64}")
 
 
@@ -46,7 +48,9 @@ class Application:
         writer: Writer,
         reviews: Reviews,
         witness: Witness,
+        faults: Faults,
     ) -> None:
+        self._faults = faults
         self._clock = clock
         self._tokens = tokens
         self._authorizer = authorizer
@@ -80,6 +84,8 @@ class Application:
         self._require(request.user, request.attributes)
         aggregator = self._discovery.aggregator
         if aggregator is not None and aggregator.claims(request.path):
+            if self._faults.discovery_delay > 0 and request.path.strip("/").count("/") == _DISCOVERY_DEPTH:
+                await self._clock.sleep(self._faults.discovery_delay)
             await aggregator(scope, request.receive, send, request.user)
             return None
         if request.attributes.is_resource:

@@ -43,3 +43,5 @@ class Faults:
     """Every connection is closed without an answer."""
     legacy_discovery_only: bool = False
     """``/api`` and ``/apis`` have no aggregated form, as before Kubernetes 1.26: clients ask for each version."""
+    discovery_delay: float = 0.0
+    """Seconds that a request for an extension server's ``/apis/<group>/<version>`` waits before it is passed on."""

@@ -96,6 +96,16 @@ HORIZONTAL_POD_AUTOSCALERS = Resource(
     ("all",),
     has_status=True,
 )
+CERTIFICATE_SIGNING_REQUESTS = Resource(
+    "certificates.k8s.io",
+    "v1",
+    "certificatesigningrequests",
+    "certificatesigningrequest",
+    "CertificateSigningRequest",
+    False,
+    ("csr",),
+    has_status=True,
+)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "lease", "Lease", True)
 ENDPOINT_SLICES = Resource(
     "discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice", True, counts_generation=True
@@ -170,6 +180,7 @@ RESOURCES = (
     SELF_SUBJECT_ACCESS_REVIEWS,
     SUBJECT_ACCESS_REVIEWS,
     HORIZONTAL_POD_AUTOSCALERS,
+    CERTIFICATE_SIGNING_REQUESTS,
     LEASES,
     ENDPOINT_SLICES,
     NETWORK_POLICIES,

@@ -22,6 +22,7 @@ from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.pki import Authority, KeyPair
 from tests.fakes import FakeClock
 from tests.localcluster.aggregation.extension_server import ExtensionServer, answer
+from tests.localcluster.fleet.wire import until
 from tests.localcluster.watcher import watch
 
 GROUP = "/apis/metrics.k8s.io/v1beta1"
@@ -207,6 +208,18 @@ async def test_extension_servers_are_asked_for_older_discovery_only(
     await cluster.aggregator.idle()
 
     assert [each.values("accept")[0] for each in extension.arrivals("/apis")] == asked
+
+
+async def test_slow_discovery_of_an_extension_server_delays_that_path_alone(
+    cluster: LocalCluster, admin: httpx.AsyncClient, extension: ExtensionServer, clock: FakeClock
+) -> None:
+    cluster.api.faults.discovery_delay = 2.0
+    asked = asyncio.create_task(admin.get(NODES.rpartition("/")[0]))
+    assert (await admin.get(NODES)).status_code == 200
+    await until(lambda: 2.0 in clock.sleeps)
+    assert not asked.done()
+    await clock.advance(2.0)
+    assert (await asked).status_code == 200
 
 
 async def test_endpoints_flapping(cluster: LocalCluster, admin: httpx.AsyncClient, extension: ExtensionServer) -> None:

@@ -31,6 +31,14 @@ def issue_itself(node_name: str) -> KeyPair:
     return KeyPair(pair.certificate + authority.certificate, pair.key)
 
 
+def present(context: ssl.SSLContext, pair: KeyPair) -> None:
+    """Show another certificate from the next connection on."""
+    with tempfile.NamedTemporaryFile() as file:  # OpenSSL's Python face reads certificates from files only
+        file.write(pair.certificate + pair.key)
+        file.flush()
+        context.load_cert_chain(file.name)
+
+
 class ServingContexts:
     """Makes the TLS contexts that kubelets listen with.
 
@@ -72,10 +80,7 @@ class ServingContexts:
     def _context(self, pair: KeyPair) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        with tempfile.NamedTemporaryFile() as file:  # OpenSSL's Python face reads certificates from files only
-            file.write(pair.certificate + pair.key)
-            file.flush()
-            context.load_cert_chain(file.name)
+        present(context, pair)
         if self._client_authorities is not None:
             context.load_verify_locations(cadata=self._client_authorities)
             context.verify_mode = ssl.CERT_OPTIONAL

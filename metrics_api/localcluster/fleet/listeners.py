@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from typing import cast
 
 from metrics_api.clock import Clock
 from metrics_api.localcluster.fleet.certificates import Certificates, ServingContexts
@@ -14,6 +15,19 @@ from metrics_api.localcluster.fleet.kubelet import Kubelet
 from metrics_api.localcluster.fleet.network import LoopbackNetwork
 
 _SWEEP_SECONDS = 5.0
+_INTERNAL_ERROR = bytes((21, 3, 3, 0, 2, 2, 80))
+"""A TLS record: a fatal alert, internal_error (RFC 8446)."""
+
+
+class _NoCertificate(asyncio.Protocol):
+    """Answers a handshake as Go's TLS does without a certificate. OpenSSL under asyncio would send no alert."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(_INTERNAL_ERROR)
+        self._transport.close()
 
 
 class Listeners:
@@ -33,6 +47,7 @@ class Listeners:
         self._idle_timeout = idle_timeout
         self._servers: dict[str, asyncio.Server] = {}
         self._connections: dict[str, set[KubeletConnection]] = {}
+        self._tls: dict[str, ssl.SSLContext] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, kubelets: Sequence[Kubelet], certificates: Certificates) -> None:
@@ -65,9 +80,31 @@ class Listeners:
         kubelet.node.address, kubelet.node.port = listener.getsockname()
         await self._serve(kubelet, listener, self._contexts.context(kubelet.node))
 
+    def context(self, name: str) -> ssl.SSLContext:
+        """Return the TLS context that a kubelet listens with; neighbours have the same where certificates are shared.
+
+        Raises:
+            LookupError: It does not listen.
+        """
+        return self._tls[name]
+
+    async def withhold_certificate(self, kubelet: Kubelet) -> None:
+        """Listen for a kubelet without a certificate from now on; its connections are dropped.
+
+        Raises:
+            StartupError: Its address is taken meanwhile.
+        """
+        name = kubelet.node.name
+        await self.remove(name)
+        listener = self._network.listen_to(kubelet.node.index)
+        kubelet.node.address, kubelet.node.port = listener.getsockname()
+        self._connections[name] = set()
+        self._servers[name] = await asyncio.get_running_loop().create_server(_NoCertificate, sock=listener)
+
     async def remove(self, name: str) -> None:
         """Stop listening for a kubelet and drop its connections."""
         server = self._servers.pop(name)
+        self._tls.pop(name, None)
         server.close()
         connections = self._connections.pop(name)
         workers = [connection.worker for connection in connections if connection.worker is not None]
@@ -94,6 +131,7 @@ class Listeners:
     async def _serve(self, kubelet: Kubelet, listener: socket.socket, context: ssl.SSLContext) -> None:
         connections: set[KubeletConnection] = set()
         self._connections[kubelet.node.name] = connections
+        self._tls[kubelet.node.name] = context
         self._servers[kubelet.node.name] = await asyncio.get_running_loop().create_server(
             lambda: KubeletConnection(kubelet, connections), sock=listener, ssl=context
         )

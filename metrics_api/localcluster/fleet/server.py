@@ -11,7 +11,7 @@ from metrics_api.clock import Clock
 from metrics_api.errors import StartupError
 from metrics_api.localcluster.fleet.authorization import Authorizer
 from metrics_api.localcluster.fleet.behaviour import Behaviour
-from metrics_api.localcluster.fleet.certificates import Certificates, ServingContexts
+from metrics_api.localcluster.fleet.certificates import Certificates, ServingContexts, present
 from metrics_api.localcluster.fleet.inventory import FleetNode
 from metrics_api.localcluster.fleet.kubelet import Counts, Kubelet
 from metrics_api.localcluster.fleet.listeners import Listeners
@@ -24,7 +24,7 @@ from metrics_api.localcluster.fleet.sampling import kubelet_instants, on_demand_
 from metrics_api.localcluster.fleet.summary import FirstRate, SummaryWriter
 from metrics_api.localcluster.fleet.truth import Truth, running_container
 from metrics_api.model import PodKey
-from metrics_api.pki import Authority
+from metrics_api.pki import Authority, KeyPair
 
 SamplingMode = Literal["kubelet", "on_demand"]
 """Samples 10 to 30 s apart as a kubelet takes them, or taken when asked."""
@@ -225,6 +225,23 @@ class Fleet:
         """Let a node's kubelet do something else than answer; ``None`` heals it."""
         self._node(node_name)
         self._kubelets[node_name].behaviour = behaviour
+
+    def set_clock(self, node_name: str, clock: Clock) -> None:
+        """Let a node have a clock of its own."""
+        self._node(node_name)
+        self._kubelets[node_name].clock = clock
+
+    def present_certificate(self, node_name: str, pair: KeyPair) -> None:
+        """Let a node's kubelet show another serving certificate from the next connection on.
+
+        With shared certificates its neighbours do the same.
+        """
+        present(self._listeners.context(node_name), pair)
+
+    async def withhold_certificate(self, node_name: str) -> None:
+        """Let a node's kubelet have no serving certificate yet."""
+        self._node(node_name)
+        await self._listeners.withhold_certificate(self._kubelets[node_name])
 
     @property
     def counts(self) -> Mapping[str, Counts]:
