@@ -3,7 +3,8 @@
 The image's entry point is this program without a command, so that it takes metrics-server's arguments as they stand:
 a first argument that is a flag, or none at all, means ``serve``. Commands are imported when they are called.
 
-Exit codes: 0 done, 1 cannot run, 2 wrong flags or settings, 130 interrupted, 141 nobody reads the output.
+Exit codes: 0 done, 1 cannot run, 2 wrong flags or settings, 130 interrupted, 141 nobody reads the output. ``doctor``
+has its own.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ COMMANDS = {
     ),
     "top": Command("metrics_api.commands.top", "show usage of nodes and pods"),
     "compare": Command("metrics_api.commands.compare", "compare with the metrics server that a cluster has"),
+    "doctor": Command("metrics_api.commands.doctor", "say why metrics are missing, and what to do"),
 }
 
 

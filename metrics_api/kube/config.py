@@ -26,6 +26,7 @@ _EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.
 async def load_access(
     kubeconfig: str,
     *,
+    context: str = "",
     clock: Clock | None = None,
     environment: Mapping[str, str] = os.environ,
     service_account: Path = _SERVICE_ACCOUNT,
@@ -34,6 +35,7 @@ async def load_access(
 
     Args:
         kubeconfig: A kubeconfig file; empty for the service account of the pod this runs in.
+        context: Which of its contexts; empty for the current one.
         clock: Tells when credentials are to be read again; the machine's when ``None``.
         environment: Where ``KUBERNETES_SERVICE_HOST`` and ``KUBERNETES_SERVICE_PORT`` are looked up.
         service_account: The folder with the pod's ``token`` and ``ca.crt``.
@@ -42,7 +44,9 @@ async def load_access(
         KubeConfigError: Something is missing or wrong; the message says what, where, and what to do.
     """
     clock = clock or SystemClock()
-    access = _from_kubeconfig(kubeconfig, clock) if kubeconfig else _in_cluster(environment, service_account, clock)
+    access = (
+        _from_kubeconfig(kubeconfig, context, clock) if kubeconfig else _in_cluster(environment, service_account, clock)
+    )
     await access.start()
     return access
 
@@ -63,9 +67,9 @@ def _in_cluster(environment: Mapping[str, str], folder: Path, clock: Clock) -> K
     return KubeAccess(_server(url, "KUBERNETES_SERVICE_HOST"), places, clock=clock)
 
 
-def _from_kubeconfig(kubeconfig: str, clock: Clock) -> KubeAccess:
+def _from_kubeconfig(kubeconfig: str, context: str, clock: Clock) -> KubeAccess:
     path = Path(kubeconfig).expanduser()
-    selection = read_kubeconfig(path)
+    selection = read_kubeconfig(path, context)
     cluster, user = selection.cluster, selection.user
     about_cluster = f"kubeconfig {str(path)!r}, cluster {selection.cluster_name!r}"
     about_user = f"kubeconfig {str(path)!r}, user {selection.user_name!r}"

@@ -110,7 +110,7 @@ class Document(Struct, rename="kebab"):
 
 
 class Selection(NamedTuple):
-    """What the current context means."""
+    """What a context means."""
 
     path: Path
     cluster_name: str
@@ -128,19 +128,20 @@ class _Named(Protocol):
 N = TypeVar("N", bound=_Named)
 
 
-def read_kubeconfig(path: Path) -> Selection:
-    """Return the cluster and the user of the current context.
+def read_kubeconfig(path: Path, context: str = "") -> Selection:
+    """Return the cluster and the user of a context, of the current one when none is named.
 
     Raises:
         KubeConfigError: The file cannot be read or understood, or names something that it does not hold.
     """
     document = _parse(path)
-    if not document.current_context:
+    wanted = context or document.current_context
+    if not wanted:
         raise _error(path, "has no current-context; set one: kubectl config use-context <name>")
-    context = _by_name(path, "contexts", document.contexts, document.current_context).context
-    cluster = _by_name(path, "clusters", document.clusters, context.cluster).cluster
-    user = _by_name(path, "users", document.users, context.user).user if context.user else None
-    return Selection(path, context.cluster, cluster, context.user, user or User())
+    chosen = _by_name(path, "contexts", document.contexts, wanted).context
+    cluster = _by_name(path, "clusters", document.clusters, chosen.cluster).cluster
+    user = _by_name(path, "users", document.users, chosen.user).user if chosen.user else None
+    return Selection(path, chosen.cluster, cluster, chosen.user, user or User())
 
 
 def _parse(path: Path) -> Document:

@@ -1,0 +1,1 @@
+"""One module a subject; each has functions from ``Facts`` to findings, pure and quick."""

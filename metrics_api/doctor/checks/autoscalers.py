@@ -1,0 +1,45 @@
+"""HorizontalPodAutoscalers that want for metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from metrics_api.doctor.facts import Facts, Unknown
+from metrics_api.doctor.findings import Finding, error, some
+from metrics_api.doctor.objects import Condition
+from metrics_api.doctor.workloads import Hpa
+
+_NO_REQUEST = "missing request for"
+_OURS = ("FailedGetResourceMetric", "FailedGetContainerResourceMetric")
+
+
+def wanting(facts: Facts) -> Iterator[Finding]:
+    """Those that say so themselves, by cause."""
+    if isinstance(facts.hpas, Unknown):
+        return
+    failing = [(hpa, condition) for hpa in facts.hpas if (condition := inactive(hpa)) is not None]
+    requests = [(hpa, condition) for hpa, condition in failing if _NO_REQUEST in condition.message]
+    others = [(hpa, condition) for hpa, condition in failing if _NO_REQUEST not in condition.message]
+    if requests:
+        yield error(
+            "hpa-requests-missing",
+            f"{len(requests)} HorizontalPodAutoscalers cannot work: containers have no resource request",
+            *some([f"{hpa.key}: {condition.message}" for hpa, condition in requests]),
+            remedy="A utilization is a part of the request: give every container of these pods, sidecars too, "
+            "resources.requests of what the autoscaler looks at",
+        )
+    if others:
+        yield error(
+            "hpa-metrics-missing",
+            f"{len(others)} HorizontalPodAutoscalers get no metrics",
+            *some([f"{hpa.key}: {condition.message}" for hpa, condition in others]),
+            remedy="metrics-api doctor hpa NAMESPACE/NAME says which of its pods lack metrics, and why",
+        )
+
+
+def inactive(hpa: Hpa) -> Condition | None:
+    """Return the condition that says that resource metrics are missing, ``None`` when there is none."""
+    for condition in hpa.status.conditions or ():
+        if condition.type == "ScalingActive" and condition.status == "False" and condition.reason in _OURS:
+            return condition
+    return None

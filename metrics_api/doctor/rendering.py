@@ -1,0 +1,72 @@
+"""Findings for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from textwrap import wrap
+
+from metrics_api.doctor.findings import Finding, Severity, exit_code
+
+_WIDTH = 110
+_WELL = "Nothing is wrong"
+_NAMES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "info"}
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Return the findings as paragraphs, and a last line that counts them.
+
+    What others said is printed without what could steer a terminal.
+    """
+    counts = Counter(finding.severity for finding in findings)
+    errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
+    verdict = f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}" if errors or warnings else _WELL
+    return "\n".join([*(_paragraph(finding) for finding in findings), f"{verdict}."])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """Return ``{"exitCode": n, "findings": [{id, severity, summary, evidence, remedy}]}``, in ASCII."""
+    document = {
+        "exitCode": exit_code(findings),
+        "findings": [
+            {
+                "id": finding.id,
+                "severity": finding.severity.name.lower(),
+                "summary": finding.summary,
+                "evidence": list(finding.evidence),
+                "remedy": finding.remedy,
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _paragraph(finding: Finding) -> str:
+    lines = [f"{_NAMES[finding.severity]:<8}{plain(finding.summary)}  [{finding.id}]"]
+    for text in filter(None, finding.evidence):
+        lines += _wrapped(f"- {plain(text)}", indent="        ", hanging="  ")
+    if finding.remedy:
+        lines += _wrapped(f"> {plain(finding.remedy)}", indent="        ", hanging="  ")
+    return "\n".join([*lines, ""])
+
+
+def _wrapped(text: str, *, indent: str, hanging: str) -> list[str]:
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def plain(text: str) -> str:
+    """Return a text with everything unprintable escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
