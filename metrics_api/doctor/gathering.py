@@ -175,17 +175,21 @@ def _reference(
 async def _discoveries(
     looking: Looking, api_services: Mapping[str, ApiService | None] | Unknown
 ) -> Mapping[str, Discovery]:
-    found = {}
-    for version in VERSIONS if isinstance(api_services, Unknown) else api_services:
-        if isinstance(api_services, Unknown) or api_services[version] is not None:
-            began = time.monotonic()
-            failure = ""
-            try:
-                await looking.raw(f"/apis/{GROUP}/{version}")
-            except KubeError as error:
-                failure = str(error)
-            found[version] = Discovery(time.monotonic() - began, failure)
-    return found
+    if isinstance(api_services, Unknown):
+        versions = list(VERSIONS)
+    else:
+        versions = [version for version, each in api_services.items() if each is not None]
+    answers = await asyncio.gather(*(_discover(looking, version) for version in versions))
+    return dict(zip(versions, answers, strict=True))
+
+
+async def _discover(looking: Looking, version: str) -> Discovery:
+    began = time.monotonic()
+    try:
+        await looking.raw(f"/apis/{GROUP}/{version}")
+    except KubeError as error:
+        return Discovery(time.monotonic() - began, str(error))
+    return Discovery(time.monotonic() - began)
 
 
 async def _slices(looking: Looking, reference: ServiceReference) -> tuple[EndpointSlice, ...] | Unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from metrics_api.clock import SystemClock
+from metrics_api.commands.doctor import run
 from metrics_api.doctor.findings import Finding, Severity
 from metrics_api.doctor.gathering import Target, gather
 from metrics_api.doctor.inside import Inside
@@ -134,10 +136,11 @@ async def test_the_worst_comes_first_and_is_the_exit_code(
     assert finished.out.isascii()
 
     node = nodes["unauthorized"]
-    of_node = await metrics_api("doctor", "node", node, kubeconfig=kubeconfig)
-    assert of_node.code == 2
-    assert f"node {node} has no metrics: was never scraped: unauthorized: status 401" in of_node.out
-    assert "authentication.webhook.enabled" in of_node.out
+    code, of_node = await doctor(kubeconfig, "node", node)
+    assert code == 2
+    summary = of_node["node-without-metrics"]["summary"]
+    assert summary.startswith(f"node {node} has no metrics: was never scraped: unauthorized: status 401")
+    assert "authentication.webhook.enabled" in of_node["kubelet-unauthorized"]["remedy"]
 
 
 @pytest.mark.parametrize("fault", CLUSTER_FAULTS)
@@ -166,20 +169,26 @@ async def test_a_server_that_kube_apiserver_cannot_ask_is_asked_directly(tmp_pat
         async with serving(cluster, tmp_path, *tls) as server:
             cluster.register_extension(server.port)
             await inject(cluster, Plan({}, ("no-front-proxy-ca",)))
-            await server.until(lambda: server.client.get("/readyz"), lambda answer: answer.status_code == 200)
+            await server.until(
+                lambda: server.client.get("/debug/status"), lambda answer: answer.json()["trust"]["configMapFound"]
+            )
             url = f"--server=https://127.0.0.1:{server.port}"
             by_file = await doctor(kubeconfig, url, f"--server-ca={tmp_path / 'ca'}")
             by_bundle = await doctor(kubeconfig, url)
             stranger = await doctor(kubeconfig, url, f"--server-ca={tmp_path / 'crt'}")
 
-    for found in (by_file, by_bundle):
+    for code, found in (by_file, by_bundle):
+        assert code == 2
         assert {"front-proxy-authority-missing", "server-trusts-no-front-proxy"} <= found.keys()
-    assert "inside-unreachable" in stranger
+    assert "inside-unreachable" in stranger[1]
 
 
-async def doctor(kubeconfig: Path, *arguments: str) -> dict[str, dict[str, Any]]:
-    finished = await metrics_api("doctor", "--output=json", *arguments, kubeconfig=kubeconfig)
-    return {finding["id"]: finding for finding in json.loads(finished.out)["findings"]}
+async def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Return the exit code and the findings by id; run in a thread, which saves a process."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = await asyncio.to_thread(run, ["--kubeconfig", str(kubeconfig), "--output=json", *arguments])
+    return code, {finding["id"]: finding for finding in json.loads(said.getvalue())["findings"]}
 
 
 async def until(
