@@ -13,6 +13,8 @@ NODES = "nodes"
 """The names of both documents: ``/debug/<name>``, and ``/apis/metrics.k8s.io/<version>/debug/<name>`` behind
 kube-apiserver."""
 
+MOST_REFUSED = 10
+"""Refused certificates that are told of."""
 MOST_NODES = 500
 """Nodes that one page holds at most."""
 
@@ -64,6 +66,8 @@ class TrustReport(msgspec.Struct, frozen=True, rename="camel"):
     """Common names that a front proxy may have; empty: any."""
     fault: str
     """Why what is configured is not in force; empty when it is."""
+    refused: tuple[str, ...] = ()
+    """Some certificates of clients that were refused, or prove less than they seem to, and why."""
 
 
 class LagReport(msgspec.Struct, frozen=True, rename="camel"):

@@ -82,6 +82,11 @@ class Admission:
         return self._lookup.fault
 
     @property
+    def peer_faults(self) -> tuple[str, ...]:
+        """Why certificates of clients that verify prove less than they seem to."""
+        return self._judge.faults
+
+    @property
     def found_config_map(self) -> bool:
         """Whether the cluster's authentication configuration has been seen."""
         return self._lookup.found

@@ -177,9 +177,9 @@ class Program:
         )
         measured = Measured(self._store, self._collection, self._admission, self._watches)
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
-        self._debug_paths(measured, reasons, probes).add_to(application)
-        self._front = self._build_front(application)
         refused = RefusedCertificates(self._tls, self._clock) if asks_for_certificates(settings) else None
+        self._debug_paths(measured, reasons, probes, refused).add_to(application)
+        self._front = self._build_front(application)
         return HttpsServer(
             self._front,
             listener,
@@ -189,7 +189,9 @@ class Program:
             limits=Limits(answer=settings.request_timeout or _UNLIMITED),
         )
 
-    def _debug_paths(self, measured: Measured, reasons: Reasons, probes: Probes) -> DebugPaths:
+    def _debug_paths(
+        self, measured: Measured, reasons: Reasons, probes: Probes, refused: RefusedCertificates | None
+    ) -> DebugPaths:
         collection, settings = self._collection, self._settings
         status = StatusReporter(
             settings=settings,
@@ -203,6 +205,7 @@ class Program:
             certificate=self._tls.certificate_file,
             reads=self._reads,
             lag=self._lag,
+            refused=lambda: () if refused is None else refused.latest,
         )
         timeout = settings.kubelet_request_timeout
         return DebugPaths(status, NodesReporter(self._store, collection.situation, collection.way, reasons, timeout))

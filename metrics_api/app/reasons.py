@@ -47,6 +47,7 @@ _LACKS = {
 }
 _MOST_CONTAINERS = 3
 _YOUNG = 60.0
+_HOUR, _DAY = 3600.0, 86_400.0
 _NOT_ASKED = "not_asked"
 _FIRST_SAMPLE = "first_sample"
 _UNSELECTED = "it is not selected by --node-selector"
@@ -140,7 +141,14 @@ class Reasons:
     def _age(self, found: PodLack) -> str:
         if found.started is None:
             return ""
-        return f"started {max(self._clock.now() - found.started, 0):.0f} s ago; "
+        return f"started {_ago(max(self._clock.now() - found.started, 0))} ago; "
+
+
+def _ago(seconds: float) -> str:
+    """Return a time as a reader wants it: to the second while that matters."""
+    if seconds < _HOUR:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _HOUR:.0f} h" if seconds < 2 * _DAY else f"{seconds / _DAY:.0f} d"
 
 
 def _unscraped(situation: Situation) -> str:

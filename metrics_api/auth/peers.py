@@ -59,6 +59,11 @@ class PeerJudge:
         self._client_roots, self._proxy_roots = client_roots, proxy_roots
         self._judged: dict[tuple[bytes, ...], Peer] = {}
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why certificates that verify prove less than they seem to, each reason once; under the trust of now."""
+        return tuple(dict.fromkeys(peer.fault for peer in self._judged.values() if peer.fault))
+
     def judge(self, chain: tuple[bytes, ...]) -> Peer:
         """Return what a verified chain (DER, leaf first, trust anchor last) proves; an empty one proves nothing."""
         if not chain:

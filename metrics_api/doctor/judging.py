@@ -38,6 +38,7 @@ KUBELET_CHECKS: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (
     api_services.missing,
     api_services.owner,
+    api_services.unchecked,
     api_services.unavailable,
     api_services.version_without_backend,
     api_services.trust,
@@ -54,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     aggregation.authority,
     aggregation.allowed_names,
     aggregation.believed,
+    aggregation.refused,
     rights.missing,
     server.unready,
     server.watches,

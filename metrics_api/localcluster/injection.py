@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from metrics_api.localcluster import extension
+from metrics_api.localcluster.authorities import FRONT_PROXY_NAME
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.fleet.behaviour import Behaviour, Delay, DropConnection, Fail, ForbidStats, Hang
 from metrics_api.localcluster.fleet.hostile import Drip, Flood, Say
@@ -191,6 +192,11 @@ def _drop_front_proxy(cluster: LocalCluster) -> None:
     cluster.objects.replace(CONFIG_MAPS, {**config_map, "data": data})
 
 
+def _renew_front_proxy(cluster: LocalCluster) -> None:
+    authority = Authority.create("front-proxy-ca of last year")
+    cluster.aggregator.front_proxy = authority.issue(FRONT_PROXY_NAME, client=True)
+
+
 def _delete_binding(name: str) -> Callable[[LocalCluster], None]:
     def delete(cluster: LocalCluster) -> None:
         cluster.objects.delete(CLUSTER_ROLE_BINDINGS, "", name)
@@ -284,6 +290,9 @@ NODE_FAULTS: Mapping[str, NodeFault] = {
 
 CLUSTER_FAULTS: Mapping[str, ClusterFault] = {
     "no-front-proxy-ca": ClusterFault("the aggregation layer is not enabled", _drop_front_proxy),
+    "front-proxy-differs": ClusterFault(
+        "kube-apiserver shows a certificate of another authority than the published one", _renew_front_proxy
+    ),
     "rbac-missing": ClusterFault(
         "the server may not read nodes and pods, or ask kubelets",
         _delete_binding("system:metrics-server"),

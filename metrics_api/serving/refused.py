@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -66,6 +67,8 @@ class RefusedCertificates:
         self._suspects: dict[str, float] = {}
         self._said: dict[str, float] = {}
         self._next = 0.0
+        self.latest: deque[str] = deque(maxlen=_MOST_NAMED)
+        """The latest refusals of which the certificate was seen, in words."""
 
     def examine(self, host: str) -> Examination | None:
         """Return how to watch the next handshake with a client, ``None`` when it need not be watched."""
@@ -99,6 +102,7 @@ class RefusedCertificates:
         subject, issuer = _names(examination.leaf)
         if self._is_news(f"issuer {issuer}"):
             trusted = _trusted(self._contexts.authorities)
+            self.latest.append(f"{host} showed {subject}, issued by {issuer}; trusted are {trusted}")
             _log.warning(
                 "A client certificate was refused",
                 extra={

@@ -45,6 +45,13 @@ def test_an_old_pod_that_the_kubelet_does_not_report_is_told_apart() -> None:
     assert bench.pod() == "started 600 s ago; the kubelet of node node-a does not report it; asked again in 9 s"
 
 
+@pytest.mark.parametrize(("age", "said"), [(3599, "3599 s"), (7200, "2 h"), (8 * 86_400, "8 d")])
+def test_an_age_is_said_to_the_second_while_that_matters(age: float, said: str) -> None:
+    bench = Bench()
+    bench.store.set_pod(pod_info(started=START - age))
+    assert (bench.pod() or "").startswith(f"started {said} ago; ")
+
+
 def test_a_container_without_memory_is_named() -> None:
     bench = Bench()
     bench.store.set_pod(pod_info("web", "app", "proxy"))

@@ -89,6 +89,16 @@ def test_the_validity_of_the_leaf_is_told() -> None:
     assert peer.not_after == end.timestamp()
 
 
+def test_faults_are_told_once_each_and_forgotten_with_the_trust() -> None:
+    judge = PeerJudge(TRUST)
+    for _ in range(2):
+        judge.judge(chain(PROXIES, "kubernetes"))
+    assert judge.faults == ("x509: subject with cn=kubernetes is not in the allowed list",)
+
+    judge.set_trust(TRUST)
+    assert not judge.faults
+
+
 def test_a_new_trust_judges_connections_that_are_open_already() -> None:
     judge, old = PeerJudge(TRUST), chain(PROXIES, "front-proxy-client")
     assert judge.judge(old).front_proxy

@@ -11,6 +11,7 @@ from metrics_api.doctor.facts import Discovery, Facts, Right, Unknown
 from metrics_api.doctor.findings import Finding, Severity
 from metrics_api.doctor.judging import PREFLIGHT, judge
 from metrics_api.doctor.objects import (
+    ApiService,
     Condition,
     Conditions,
     LabelRequirement,
@@ -113,6 +114,19 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
         "caBundle",
     ),
     ("apiservice-unavailable", E, unavailable("FailedDiscoveryCheck", "proxyconnect tcp: 403"), "NO_PROXY"),
+    ("apiservice-unavailable", E, unavailable("FailedDiscoveryCheck", f"{CLOSED}: EOF"), "refuses kube-apiserver"),
+    (
+        "apiservice-unavailable",
+        E,
+        {
+            "api_services": {
+                "v1": api_service("False", "MissingEndpoints"),
+                "v1beta1": api_service("False", "MissingEndpoints"),
+            }
+        },
+        "v1.metrics.k8s.io, v1beta1.metrics.k8s.io are not Available",
+    ),
+    ("apiservice-unchecked", W, {"api_services": {"v1": ApiService()}}, "v1.metrics.k8s.io yet"),
     (
         "apiservice-version-unserved",
         E,
@@ -150,6 +164,13 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
         W,
         trust(front_proxy_authorities=(CertificateReport("CN=old", "", 1.0), CertificateReport("CN=new", "", NOW + 9))),
         "CN=old",
+    ),
+    ("front-proxy-refused", W, trust(refused=("10.0.0.2 showed CN=old",)), "10.0.0.2 showed CN=old"),
+    (
+        "front-proxy-refused",
+        E,
+        {**trust(refused=("10.0.0.2 showed CN=old",)), **unavailable("FailedDiscoveryCheck", "EOF")},
+        "kube-apiserver gets no answer",
     ),
     ("rights-missing", E, {"rights": {Right("list", "pods", purpose="no pod is known"): False}}, "may not list pods"),
     ("rights-optional", W, {"rights": {Right("get", "nodes/stats", optional=True): False}}, "pod uids"),

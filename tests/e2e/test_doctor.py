@@ -61,6 +61,7 @@ CAUSES = {
 
 CLUSTER_CAUSES = {
     "no-front-proxy-ca": {"front-proxy-authority-missing"},
+    "front-proxy-differs": {"apiservice-unavailable"},
     "rbac-missing": {"rights-missing"},
     "no-delegation": {"rights-missing"},
     "no-endpoints": {"endpoints-not-ready", "apiservice-unavailable"},
@@ -168,15 +169,22 @@ async def test_a_server_that_kube_apiserver_cannot_ask_is_asked_directly(tmp_pat
         tls = (f"--tls-cert-file={tmp_path / 'crt'}", f"--tls-private-key-file={tmp_path / 'key'}")
         async with serving(cluster, tmp_path, *tls) as server:
             cluster.register_extension(server.port)
+            url = f"--server=https://127.0.0.1:{server.port}"
+            await inject(cluster, Plan({}, ("front-proxy-differs",)))
+            await server.until(
+                lambda: server.client.get("/debug/status"), lambda answer: bool(answer.json()["trust"]["refused"])
+            )
+            differs = await doctor(kubeconfig, url)
             await inject(cluster, Plan({}, ("no-front-proxy-ca",)))
             await server.until(
-                lambda: server.client.get("/debug/status"), lambda answer: answer.json()["trust"]["configMapFound"]
+                lambda: server.client.get("/debug/status"),
+                lambda answer: not answer.json()["trust"]["frontProxyAuthorities"],
             )
-            url = f"--server=https://127.0.0.1:{server.port}"
             by_file = await doctor(kubeconfig, url, f"--server-ca={tmp_path / 'ca'}")
             by_bundle = await doctor(kubeconfig, url)
             stranger = await doctor(kubeconfig, url, f"--server-ca={tmp_path / 'crt'}")
 
+    assert "CN=front-proxy-ca of last year" in differs[1]["front-proxy-refused"]["evidence"][0]
     for code, found in (by_file, by_bundle):
         assert code == 2
         assert {"front-proxy-authority-missing", "server-trusts-no-front-proxy"} <= found.keys()

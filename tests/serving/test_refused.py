@@ -117,6 +117,23 @@ async def test_nobody_is_watched_before_a_refusal(tmp_path: Path) -> None:
     assert refused.examine("10.0.0.1") is None
 
 
+async def test_the_latest_refusals_are_kept_and_no_more(tmp_path: Path) -> None:
+    keeper = TlsKeeper(find_pair("", "", str(tmp_path), "127.0.0.1"), ask_for_certificates=True)
+    keeper.trust(CLIENTS.certificate)
+    clock = FakeClock()
+    refused = RefusedCertificates(keeper, clock)
+    for number in range(20):
+        refused.note("10.0.0.1", "unknown", None)
+        examination = refused.examine("10.0.0.1")
+        assert examination is not None
+        leaf = Authority.create(f"ca {number}").issue("kube").certificate
+        examination.leaf = ssl.PEM_cert_to_DER_cert(leaf.decode())
+        refused.note("10.0.0.1", "unknown", examination)
+        await clock.advance(2)
+    assert len(refused.latest) == 10
+    assert refused.latest[-1] == "10.0.0.1 showed CN=kube, issued by CN=ca 19; trusted are CN=clients"
+
+
 async def test_addresses_and_issuers_without_number_are_not_all_remembered(tmp_path: Path) -> None:
     keeper = TlsKeeper(find_pair("", "", str(tmp_path), "127.0.0.1"), ask_for_certificates=True)
     refused = RefusedCertificates(keeper, FakeClock())

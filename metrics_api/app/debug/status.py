@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from metrics_api import __version__
@@ -17,7 +17,7 @@ from metrics_api.app.debug.certificates import described, described_file
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.clock import Clock
-from metrics_api.reports import LagReport, RowsReport, StatusReport, TrustReport, WatchReport
+from metrics_api.reports import MOST_REFUSED, LagReport, RowsReport, StatusReport, TrustReport, WatchReport
 from metrics_api.settings.values import Settings
 from metrics_api.store.store import Store
 from metrics_api.telemetry.lag import LoopLag
@@ -43,6 +43,7 @@ class StatusReporter:
         certificate: Where the serving certificate lies.
         reads: What has been answered.
         lag: Of the event loop.
+        refused: Client certificates that were refused, in words.
         environment: Where proxy variables are looked for.
     """
 
@@ -60,6 +61,7 @@ class StatusReporter:
         certificate: Path,
         reads: Reads,
         lag: LoopLag,
+        refused: Callable[[], Iterable[str]] = tuple,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self._settings = settings
@@ -73,6 +75,7 @@ class StatusReporter:
         self._certificate = certificate
         self._reads = reads
         self._lag = lag
+        self._refused = refused
         self._proxies = tuple(
             name for name in _PROXY_VARIABLES if environment.get(name) or environment.get(name.lower())
         )
@@ -107,6 +110,7 @@ class StatusReporter:
                 await asyncio.to_thread(described, trust.client_ca),
                 trust.rules.allowed_names,
                 self._admission.trust_fault,
+                (*self._refused(), *self._admission.peer_faults)[:MOST_REFUSED],
             ),
             serving_certificate=await asyncio.to_thread(described_file, self._certificate),
             lag=LagReport(lags.quantile(0.5), lags.quantile(0.99)),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from metrics_api.doctor.facts import Facts, Unknown, known
-from metrics_api.doctor.findings import Finding, error, warning
+from metrics_api.doctor.findings import Finding, Severity, error, some, warning
 
 _NAME = "kube-system/extension-apiserver-authentication"
 _FRONT_PROXY = "requestheader-client-ca-file"
@@ -110,3 +110,22 @@ def believed(facts: Facts) -> Iterator[Finding]:
             *(each.subject for each in expired),
             remedy="A kube-apiserver that was not restarted after a renewal still shows its certificate: restart it",
         )
+
+
+def refused(facts: Facts) -> Iterator[Finding]:
+    """Certificates that the server refused, perhaps kube-apiserver's own."""
+    status = known(facts.status)
+    if status is None or not status.trust.refused:
+        return
+    services = (known(facts.api_services) or {}).values()
+    conditions = [each.available for each in services if each is not None]
+    broken = any(each is not None and each.status != "True" for each in conditions)
+    yield Finding(
+        "front-proxy-refused",
+        Severity.ERROR if broken else Severity.WARNING,
+        "the server refused client certificates" + (", and kube-apiserver gets no answer" if broken else ""),
+        some(status.trust.refused),
+        f"If they are kube-apiserver's: the front proxy's authority in {_NAME} is another one, or "
+        "requestheader-allowed-names lacks their name. A kube-apiserver that was not restarted after a renewal shows "
+        "the old one",
+    )

@@ -20,11 +20,17 @@ _REMEDIES = {
     "ServiceAccessError": "See kube-apiserver's log",
     "EndpointsAccessError": "See kube-apiserver's log",
 }
+_REFUSES = (
+    "The server ends the connection: it refuses kube-apiserver's certificate (see the findings on the front proxy), or "
+    "it is starting or overloaded (see its log)"
+)
 _BY_WORDS = (
     ("bad status from", "401", "The server does not believe kube-apiserver: see the findings on the front proxy"),
     ("bad status from", "403", "The server forbids kube-apiserver its discovery: see the findings on rights"),
     ("bad status from", "404", "What answers there does not serve this API version"),
     ("bad status from", "", "See the server's log"),
+    ("remote error: tls", "", _REFUSES),
+    ("EOF", "", _REFUSES),
     ("x509", "", "The server's certificate does not fit caBundle of the APIService: renew one of them"),
     ("proxy", "", "A proxy answered instead of the server: add the cluster's networks to NO_PROXY of kube-apiserver"),
 )
@@ -68,23 +74,32 @@ def owner(facts: Facts) -> Iterator[Finding]:
         yield info("apiservice-owner", f"{', '.join(owners)}: {who}")
 
 
+def unchecked(facts: Facts) -> Iterator[Finding]:
+    """kube-apiserver has not looked at the server."""
+    names = [name for name, each in _services(facts).items() if each.available is None]
+    if names:
+        yield warning(
+            "apiservice-unchecked",
+            f"kube-apiserver has not looked at {', '.join(names)} yet",
+            remedy="Wait some seconds. If it stays so, see kube-apiserver's log: aggregation does not run",
+        )
+
+
 def unavailable(facts: Facts) -> Iterator[Finding]:
-    """What kube-apiserver itself says of the server."""
+    """What kube-apiserver itself says of the server; both versions usually have the same to say."""
+    groups: dict[tuple[str, str], dict[str, str]] = {}
     for name, each in _services(facts).items():
         condition = each.available
-        if condition is None:
-            yield warning(
-                "apiservice-unchecked",
-                f"kube-apiserver has not looked at {name} yet",
-                remedy="Wait some seconds. If it stays so, see kube-apiserver's log: aggregation does not run",
-            )
-        elif condition.status != "True" and not _lacks_version(name, condition):
-            yield error(
-                "apiservice-unavailable",
-                f"{name} is not Available: {condition.reason}",
-                condition.message,
-                remedy=_remedy(condition),
-            )
+        if condition is not None and condition.status != "True" and not _lacks_version(name, condition):
+            groups.setdefault((condition.reason, _remedy(condition)), {})[name] = condition.message
+    for (reason, remedy), messages in groups.items():
+        are = "is" if len(messages) == 1 else "are"
+        yield error(
+            "apiservice-unavailable",
+            f"{', '.join(messages)} {are} not Available: {reason}",
+            *(f"{name}: {message}" for name, message in messages.items()),
+            remedy=remedy,
+        )
 
 
 def version_without_backend(facts: Facts) -> Iterator[Finding]:
