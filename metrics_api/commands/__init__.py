@@ -1,1 +1,1 @@
-"""One module a command: ``serve``, ``demo``, ``top``."""
+"""One module a command: ``serve``, ``demo``, ``top``, ``doctor``."""

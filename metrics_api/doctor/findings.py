@@ -62,3 +62,8 @@ def some(texts: Sequence[str], most: int = 3) -> tuple[str, ...]:
     """Return the first texts, and how many more there are: evidence stays readable in a large cluster."""
     rest = len(texts) - most
     return (*texts[:most], f"… and {rest} more") if rest > 0 else tuple(texts)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

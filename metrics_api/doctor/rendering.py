@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from textwrap import wrap
 
-from metrics_api.doctor.findings import Finding, Severity, exit_code
+from metrics_api.doctor.findings import Finding, Severity, counted, exit_code
 
 _WIDTH = 110
 _WELL = "Nothing is wrong"
@@ -21,12 +21,8 @@ def as_text(findings: Sequence[Finding]) -> str:
     """
     counts = Counter(finding.severity for finding in findings)
     errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
-    verdict = f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}" if errors or warnings else _WELL
+    verdict = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}" if errors or warnings else _WELL
     return "\n".join([*(_paragraph(finding) for finding in findings), f"{verdict}."])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def as_json(findings: Sequence[Finding]) -> str:

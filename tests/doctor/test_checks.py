@@ -158,7 +158,7 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("front-proxy-names-broken", E, {"authentication": {"requestheader-allowed-names": "a,b"}}, "a,b"),
     ("front-proxy-authority-expired", E, {"now": NOW + 3650 * 86_400.0}, "CN=front-proxy-ca"),
     ("server-trust-broken", E, trust(fault="no JSON list"), "no JSON list"),
-    ("server-trusts-no-front-proxy", E, trust(front_proxy_authorities=()), "was found"),
+    ("server-trusts-no-front-proxy", E, trust(front_proxy_authorities=()), "has seen the ConfigMap"),
     (
         "front-proxy-authority-old",
         W,
@@ -215,7 +215,7 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
         "n3: was never scraped",
     ),
     ("pods-lacking", W, rows(served=6, lacking={"timeout": 2}), "75.0 %"),
-    ("pods-expected", I, rows(served=7, lacking={"first_sample": 1}), "1 pods are new"),
+    ("pods-expected", I, rows(served=7, lacking={"first_sample": 1}), "1 pod without metrics yet"),
     ("pods-stale", W, rows(stale=3, oldest=80.0), "80 s"),
     ("points-dropped", I, inside(dropped={"future": 3}), "future: 3"),
     ("hpa-requests-missing", E, {"hpas": (hpa("missing request for cpu in container app"),)}, "shop/cart"),

@@ -46,6 +46,7 @@ class Guarded:
         self.cluster = cluster
         self.server = server
         self.directory = directory
+        self._is_handed_over = False
 
     @contextlib.asynccontextmanager
     async def asking(self, pair: KeyPair | None = None) -> AsyncIterator[httpx.AsyncClient]:
@@ -54,11 +55,17 @@ class Guarded:
         async with httpx.AsyncClient(base_url=url, verify=context, trust_env=False) as client:
             yield client
 
+    def hand_over(self) -> None:
+        """Register the API, once."""
+        if not self._is_handed_over:
+            self.cluster.register_extension(self.server.port, verified=False)
+            self._is_handed_over = True
+
     def allow(self, name: str, kind: str = "User", role: str = "system:aggregated-metrics-reader") -> None:
         """Let a user or a group do what the role says: read all metrics."""
         reader = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
         binding: dict[str, Any] = {
-            "metadata": {"name": f"{name}-reads-metrics"},
+            "metadata": {"name": f"{name}-{role.replace(':', '-')}"},
             "roleRef": reader,
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}],
         }

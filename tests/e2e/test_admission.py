@@ -40,7 +40,7 @@ async def test_kubectl_is_forbidden_in_kubernetes_words_until_a_role_is_bound(gu
     """Every kubectl, through the aggregation layer and asked directly, at once: each waits for its refusal to end."""
     if not kubectls():
         pytest.skip(KUBECTLS["path"])
-    guarded.cluster.register_extension(guarded.server.port, verified=False)
+    guarded.hand_over()
 
     async def check(kubectl: str, user: str, kubeconfig: str) -> None:
         path = write_kubeconfig(guarded.directory / user, kubeconfig)

@@ -99,7 +99,7 @@ def believed(facts: Facts) -> Iterator[Finding]:
         yield error(
             "server-trusts-no-front-proxy",
             "the server knows no front proxy's authority, so it believes kube-apiserver nothing",
-            f"ConfigMap {'was' if trust.config_map_found else 'was not'} found by the server",
+            f"the server has {'' if trust.config_map_found else 'not '}seen the ConfigMap",
             remedy=_ENABLING,
         )
     expired = [each for each in trust.front_proxy_authorities if each.not_after <= facts.now]

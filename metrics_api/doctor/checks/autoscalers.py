@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metrics_api.doctor.facts import Facts, Unknown
-from metrics_api.doctor.findings import Finding, error, some
+from metrics_api.doctor.findings import Finding, counted, error, some
 from metrics_api.doctor.objects import Condition
 from metrics_api.doctor.workloads import Hpa
 
@@ -23,7 +23,7 @@ def wanting(facts: Facts) -> Iterator[Finding]:
     if requests:
         yield error(
             "hpa-requests-missing",
-            f"{len(requests)} HorizontalPodAutoscalers cannot work: containers have no resource request",
+            f"{counted(len(requests), 'HorizontalPodAutoscaler')} cannot work: containers have no resource request",
             *some([f"{hpa.key}: {condition.message}" for hpa, condition in requests]),
             remedy="A utilization is a part of the request: give every container of these pods, sidecars too, "
             "resources.requests of what the autoscaler looks at",
@@ -31,7 +31,7 @@ def wanting(facts: Facts) -> Iterator[Finding]:
     if others:
         yield error(
             "hpa-metrics-missing",
-            f"{len(others)} HorizontalPodAutoscalers get no metrics",
+            f"{counted(len(others), 'HorizontalPodAutoscaler')} without metrics",
             *some([f"{hpa.key}: {condition.message}" for hpa, condition in others]),
             remedy="metrics-api doctor hpa NAMESPACE/NAME says which of its pods lack metrics, and why",
         )

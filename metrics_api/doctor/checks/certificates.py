@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metrics_api.doctor.facts import Facts, Unknown, known
-from metrics_api.doctor.findings import Finding, error, some, warning
+from metrics_api.doctor.findings import Finding, counted, error, some, warning
 from metrics_api.timetext import parse_rfc3339
 
 _SIGNER = "kubernetes.io/kubelet-serving"
@@ -22,7 +22,7 @@ def pending(facts: Facts) -> Iterator[Finding]:
         names = [each.metadata.name for each in found]
         yield error(
             "csr-pending",
-            f"{len(found)} requests for kubelets' serving certificates are Pending, the oldest "
+            f"{counted(len(found), 'request')} for a kubelet's serving certificate Pending, the oldest "
             f"{_age(found[0].metadata.creation_timestamp, facts.now)}",
             *some([f"{each.metadata.name}: {each.spec.username}" for each in found]),
             remedy=f"Nothing approves them by itself. kubectl certificate approve {' '.join(names[:5])}"

@@ -55,7 +55,6 @@ def failing(facts: Facts) -> Iterator[Finding]:
     for report in _reports(facts):
         if report.reason is not None:
             groups.setdefault(report.reason, []).append(report)
-    total = _total(facts)
     for reason, reports in sorted(groups.items(), key=lambda item: -len(item[1])):
         unserved = [report for report in reports if not report.served]
         quiet = all(report.ready is False for report in reports)
@@ -63,7 +62,7 @@ def failing(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             f"kubelet-{reason.replace('_', '-')}",
             Severity.ERROR if unserved and not quiet else Severity.WARNING,
-            f"{len(reports)} of {total} nodes cannot be scraped: {reason}"
+            f"{_share(reports, facts)} cannot be scraped: {reason}"
             + ("" if unserved else "; their last values are still served")
             + (" (they are NotReady)" if quiet else ""),
             (*some([_said(report) for report in reports]), *_shared_network(reports, facts)),
@@ -81,7 +80,7 @@ def unsteady(facts: Facts) -> Iterator[Finding]:
     if found:
         yield warning(
             "kubelet-unsteady",
-            f"{len(found)} of {_total(facts)} nodes answer now and often do not",
+            f"{_share(found, facts)}: answers come, and often do not",
             *some(
                 [f"{_place(each)}: {each.recent_failures} of the last {each.recent} scrapes failed" for each in found]
             ),
@@ -99,7 +98,7 @@ def slow(facts: Facts) -> Iterator[Finding]:
     if found:
         yield warning(
             "kubelet-slow",
-            f"{len(found)} of {_total(facts)} nodes take more than half of the time a scrape has ({limit:g} s)",
+            f"{_share(found, facts)}: answers take more than half of the time a scrape has ({limit:g} s)",
             *some([f"{_place(each)}: {each.took:.1f} s, it is given {each.deadline:.0f} s" for each in found]),
             remedy="The node is overloaded, or its container runtime is. It is given up to two periods",
         )
@@ -114,7 +113,7 @@ def fallen_back(facts: Facts) -> Iterator[Finding]:
     if found:
         yield warning(
             "kubelet-fallback",
-            f"{len(found)} of {_total(facts)} nodes give /metrics/resource only",
+            f"{_share(found, facts)}: only /metrics/resource can be had",
             *some([_place(each) for each in found]),
             f"lost: {', '.join(found[0].lost)}",
             remedy="Grant get on nodes/stats in ClusterRole system:metrics-server. A node that has no /stats/summary "
@@ -128,7 +127,7 @@ def clocks(facts: Facts) -> Iterator[Finding]:
     if found:
         yield warning(
             "clock-skew",
-            f"the clocks of {len(found)} of {_total(facts)} nodes differ from the server's",
+            f"{_share(found, facts)}: the clock differs from the server's",
             *some(
                 [
                     f"{_place(each)}: {abs(each.skew):.0f} s {'behind' if each.skew > 0 else 'ahead'}"
@@ -151,7 +150,7 @@ def silent_on_containers(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "kubelet-no-containers",
             Severity.ERROR,
-            f"{len(found)} of {_total(facts)} nodes answer, and say nothing of their pods",
+            f"{_share(found, facts)}: answers come, and say nothing of pods",
             some([f"{_place(each)}: 0 of {each.pods} pods, {_version(each.name, facts)}" for each in found]),
             "The kubelet gets no statistics from its container runtime: compare its cgroup driver with the runtime's, "
             "and see known faults of that runtime's version",
@@ -162,9 +161,12 @@ def _reports(facts: Facts) -> tuple[NodeReport, ...]:
     return known(facts.node_reports) or ()
 
 
-def _total(facts: Facts) -> int:
+def _share(reports: Sequence[NodeReport], facts: Facts) -> str:
+    """Return how many nodes of how many; where only one is looked at, just that."""
     status = known(facts.status)
-    return len(_reports(facts)) if status is None else sum(status.standings.values())
+    if status is None:
+        return "the node" if len(reports) == 1 else f"{len(reports)} nodes"
+    return f"{len(reports)} of {sum(status.standings.values())} nodes"
 
 
 def _place(report: NodeReport) -> str:

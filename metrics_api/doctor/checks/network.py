@@ -24,7 +24,7 @@ def policies(facts: Facts) -> Iterator[Finding]:
         "Let it admit kube-apiserver to the server's port, and the server to the kubelets' port (10250), to "
         "kube-apiserver and to DNS: manifests/components/network-policy"
     )
-    summary = f"{len(found)} NetworkPolicies hold for the server's pods"
+    summary = "NetworkPolicies hold for the server's pods"
     if _may_be_blocked(facts):
         yield warning("network-policy", f"{summary}, and something times out", *evidence, remedy=remedy)
     else:

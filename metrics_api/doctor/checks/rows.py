@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metrics_api.doctor.facts import Facts, Unknown, known
-from metrics_api.doctor.findings import Finding, error, info, some, warning
+from metrics_api.doctor.findings import Finding, counted, error, info, some, warning
 
 _TRANSIENT = ("first_sample", "not_asked")
 _PREFIX = "not found: "
@@ -46,7 +46,8 @@ def incomplete(facts: Facts) -> Iterator[Finding]:
             )
         if waiting:
             yield info(
-                f"{resource}-expected", f"{waiting} {resource} are new: their metrics come with the next scrapes"
+                f"{resource}-expected",
+                f"{counted(waiting, resource[:-1])} without metrics yet: they come with the next scrapes",
             )
 
 
