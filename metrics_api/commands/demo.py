@@ -18,8 +18,10 @@ from metrics_api.commands.top import node_table, open_reader, parse_interval, po
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows
 from metrics_api.errors import KubeError, StartupError
 from metrics_api.localcluster.cluster import LocalCluster
-from metrics_api.localcluster.injection import CLUSTER_FAULTS, NODE_FAULTS, Plan, inject, parse_plan
+from metrics_api.localcluster.cluster_faults import CLUSTER_FAULTS
+from metrics_api.localcluster.injection import Plan, inject, parse_plan
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
+from metrics_api.localcluster.node_faults import NODE_FAULTS
 
 _PATIENCE = 120.0
 _FEWEST_NODES = 3
@@ -36,15 +38,18 @@ def run(arguments: Sequence[str]) -> int:
     """
     import uvloop
 
-    options = _parse(arguments)
+    options = parse(arguments)
     return uvloop.run(_until_interrupted(options))
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options; what makes no sense ends the program."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.once + options.keep + options.no_server > 1:
         parser.error("--once, --keep and --no-server exclude each other")
+    if options.no_server and options.fault.cluster:
+        parser.error("--no-server registers no server, so only faults of nodes go with it")
     if options.once and options.fault.breaks:
         parser.error("--once waits for metrics, and with such a fault there are none")
     if options.nodes is None:
@@ -114,12 +119,12 @@ async def _demo(options: argparse.Namespace) -> int:
         async with _cluster(options) as cluster:
             kubeconfig = write_kubeconfig(directory / "kubeconfig", cluster.admin_kubeconfig())
             server = DemoServer.prepare(cluster, directory)
-            if options.no_server:
-                _say(_how_to_attach(kubeconfig, server))
-                await asyncio.get_running_loop().create_future()
             if options.fault.cluster:  # else when it listens: then kube-apiserver finds it at the first look
                 cluster.register_extension(server.port)
             _announce(await inject(cluster, options.fault), options.fault)
+            if options.no_server:
+                _say(_how_to_attach(kubeconfig, server))
+                await asyncio.get_running_loop().create_future()
             async with server.running(), open_reader(str(kubeconfig)) as kube:
                 if options.fault.breaks:
                     _say(_how_to_examine(kubeconfig, server))

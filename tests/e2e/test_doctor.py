@@ -23,8 +23,10 @@ from metrics_api.doctor.looking import Looking
 from metrics_api.kube.client import KubeClient
 from metrics_api.kube.config import load_access
 from metrics_api.localcluster.cluster import LocalCluster
-from metrics_api.localcluster.injection import CLUSTER_FAULTS, NODE_FAULTS, Plan, inject
+from metrics_api.localcluster.cluster_faults import CLUSTER_FAULTS
+from metrics_api.localcluster.injection import Plan, inject
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
+from metrics_api.localcluster.node_faults import NODE_FAULTS
 from tests.e2e.programs import metrics_api
 from tests.e2e.serving import free_port, serving
 

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from metrics_api.localcluster.cluster import LocalCluster
-from metrics_api.localcluster.injection import CLUSTER_FAULTS, NODE_FAULTS, Plan, inject, parse_plan
+from metrics_api.localcluster.cluster_faults import CLUSTER_FAULTS
+from metrics_api.localcluster.injection import Plan, inject, parse_plan
+from metrics_api.localcluster.node_faults import NODE_FAULTS
 
 
 def test_a_plan_is_read() -> None:
