@@ -6,9 +6,11 @@ A node's own reason says all that is known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from metrics_api.clock import Clock
+from metrics_api.model import PodKey
 from metrics_api.scraper.node_state import Situation
 from metrics_api.store.history import Lack
 from metrics_api.store.lacks import PodLack
@@ -105,6 +107,13 @@ class Reasons:
         if found is None or situation is None or situation.since_asked is None:
             return _NOT_ASKED
         return situation.reason or found.lack.name.lower()
+
+    def kinds_of_pods(self, node_name: str, pods: Sequence[PodKey]) -> Counter[str]:
+        """Return the classes of why pods of one node have no metrics, counted."""
+        situation = self._situation(node_name)
+        if situation is not None and situation.reason is not None:  # then it is the same for all, and cheap
+            return Counter({situation.reason: len(pods)} if pods else {})
+        return Counter(self.kind_of_pod(*key) for key in pods)
 
     def kind_of_pod(self, namespace: str, name: str) -> str:
         """Return the class of why a running pod has no metrics, for counting."""

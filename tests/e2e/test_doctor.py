@@ -193,6 +193,19 @@ async def test_a_server_that_kube_apiserver_cannot_ask_is_asked_directly(tmp_pat
     assert "inside-unreachable" in stranger[1]
 
 
+async def test_without_rights_nothing_crashes_and_nothing_is_claimed(tmp_path: Path) -> None:
+    async with LocalCluster(nodes=1, pods_per_node=1) as cluster:
+        cluster.register_extension(free_port())
+        kubeconfig = write_kubeconfig(tmp_path / "bob", cluster.user_kubeconfig("bob"))
+        code, found = await doctor(kubeconfig)
+        _, preflight = await doctor(kubeconfig, "--preflight")
+
+    assert code == 0
+    assert {finding["severity"] for finding in found.values()} == {"info"}
+    assert "the nodes" in found["not-looked-forbidden"]["summary"]
+    assert "preflight-rights" in preflight
+
+
 async def doctor(kubeconfig: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
     """Return the exit code and the findings by id; run in a thread, which saves a process."""
     said = io.StringIO()

@@ -288,14 +288,16 @@ async def test_a_server_that_is_away_at_the_start_is_waited_for() -> None:
 
 async def test_a_forbidden_list_is_explained_with_the_missing_rule(caplog: pytest.LogCaptureFixture) -> None:
     refused = status(403, "Forbidden", 'nodes is forbidden: User "x" cannot list resource "nodes"')
-    async with _reflecting(refused, refused) as (server, _, _):
+    async with _reflecting(refused, refused) as (server, reflector, _):
         async with asyncio.timeout(10):
             await server.silent.wait()
+        fault = reflector.fault
 
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
-    assert "cannot list resource" in warnings[0]
-    assert "grant get, list and watch on nodes" in warnings[0]
+    for said in (fault, warnings[0]):
+        assert "cannot list resource" in said
+        assert "grant get, list and watch on nodes" in said
 
 
 async def test_a_version_the_server_keeps_refusing_is_given_up() -> None:

@@ -39,6 +39,16 @@ async def test_a_scrape_gives_the_summarys_samples_with_our_times_and_the_server
     assert (transport.asked[0].route.ip, transport.asked[0].route.port) == (ip_address("10.0.0.7"), 10250)
 
 
+async def test_how_a_node_was_asked_is_told() -> None:
+    client, _, _ = make(by_path(Response(403, b"no")))
+    asked = asked_node()
+    assert client.way(asked.uid) is None
+    await client.scrape(asked, deadline=10)
+    assert client.way(asked.uid) == ("10.0.0.7", "10.0.0.7", 10250, Endpoint.RESOURCE)
+    client.forget(asked.uid)
+    assert client.way(asked.uid) is None
+
+
 @pytest.mark.parametrize("date", [b"", b"soon", b"\xff", b"Tue, 99 Sep 2026 12:00:03 GMT"])
 async def test_a_date_that_is_none_is_unknown(date: bytes) -> None:
     client, _, _ = make(lambda _: Response(200, SUMMARY, date=date))

@@ -522,3 +522,19 @@ async def test_what_is_dropped_of_an_answer_is_told_once_for_each_reason_with_it
     assert second.__dict__["fields"]["reason"] == "bad_shape"
     assert len(caplog.records) == 4, "both once more, ten minutes later"
     assert bench.scraper.dropped["duplicate"] >= 4, "counted all the same"
+async def test_the_latest_sixteen_outcomes_of_a_node_are_remembered() -> None:
+    bench = Bench()
+    turn = itertools.count()
+    bench.kubelets.answers["n"] = lambda: fail()() if next(turn) < 2 else samples()
+    bench.scraper.set_node(node("n"))
+    seen = []
+    async with bench.running():
+        for _ in range(24):
+            found = bench.scraper.situation("n")
+            assert found is not None
+            seen.append((found.recent, found.recent_failures))
+            await bench.clock.advance(PERIOD)
+
+    assert seen[0] == (1, 1)
+    assert (16, 2) in seen
+    assert seen[-1] == (16, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -15,7 +14,7 @@ from metrics_api.scraper.node_state import Situation
 from metrics_api.store.store import Store
 
 DEFAULT_LIMIT = 100
-_NODES_AT_ONCE = 10
+_NODES_AT_ONCE = 4  # then reads have their turn
 _MOST_EXAMPLES = 5
 _LOST = ("pod uids", "CPU at a pod's first scrape", "the true CPU of Windows nodes")
 _SKEWED = 2.0
@@ -134,7 +133,7 @@ class NodesReporter:
             skew=found.skew,
             pods=found.pods,
             pods_served=found.pods - len(found.unserved),
-            lacking=dict(Counter(self._reasons.kind_of_pod(*key) for key in found.unserved)),
+            lacking=dict(self._reasons.kinds_of_pods(name, found.unserved)),
             examples=tuple(map(self._example, found.unserved[:_MOST_EXAMPLES])),
         )
 

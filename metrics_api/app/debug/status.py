@@ -24,7 +24,7 @@ from metrics_api.telemetry.lag import LoopLag
 from metrics_api.telemetry.reads import Reads
 
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_NODES_AT_ONCE = 30  # then reads have their turn; about a millisecond
+_NODES_AT_ONCE = 20  # then reads have their turn; about a millisecond
 _OLDEST = 1.0
 
 
@@ -127,7 +127,7 @@ class StatusReporter:
                 continue
             if not found.served:
                 nodes[self._reasons.kind_of_node(name)] += 1
-            pods.update(self._reasons.kind_of_pod(*key) for key in found.unserved)
+            pods.update(self._reasons.kinds_of_pods(name, found.unserved))
         return nodes, pods
 
     def _watches(self) -> dict[str, WatchReport]:
