@@ -84,15 +84,23 @@ async def gather(looking: Looking, target: Target, inside: Inside, clock: Clock,
     """
     api_services = await _api_services(looking)
     reference, named = _reference(target, api_services)
-    namespace = reference.namespace
+    discovery = await _discoveries(looking, api_services)  # alone: its time is what is looked at
+    facts = Facts(now=clock.now(), target=reference, named_target=named, api_services=api_services, discovery=discovery)
+    facts = await _look_around(looking, inside, facts)
+    return await _what_follows(looking, inside, facts, installing=installing)
+
+
+async def _look_around(looking: Looking, inside: Inside, facts: Facts) -> Facts:
+    """Add all that needs no other answer first."""
+    namespace, name = facts.target.namespace, facts.target.name
+    certificates = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
     async with asyncio.TaskGroup() as group:
         ask = group.create_task
         kubernetes = ask(_kubernetes(looking))
-        discovery = ask(_discoveries(looking, api_services))
-        service = ask(looking.one(f"/api/v1/namespaces/{namespace}/services/{reference.name}", Service))
-        slices = ask(_slices(looking, reference))
+        service = ask(looking.one(f"/api/v1/namespaces/{namespace}/services/{name}", Service))
+        slices = ask(_slices(looking, facts.target))
         authentication = ask(_authentication(looking))
-        requests = ask(_listed(looking, "/apis/certificates.k8s.io/v1/certificatesigningrequests", SigningRequest))
+        requests = ask(_listed(looking, certificates, SigningRequest))
         policies = ask(
             _listed(looking, f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies", NetworkPolicy)
         )
@@ -101,13 +109,9 @@ async def gather(looking: Looking, target: Target, inside: Inside, clock: Clock,
         deployments = ask(_listed(looking, f"/apis/apps/v1/namespaces/{namespace}/deployments", Workload))
         status = ask(inside.status())
     found_nodes = nodes.result()
-    facts = Facts(
-        now=clock.now(),
-        target=reference,
-        named_target=named,
+    return msgspec.structs.replace(
+        facts,
         kubernetes=kubernetes.result(),
-        api_services=api_services,
-        discovery=discovery.result(),
         service=service.result(),
         slices=slices.result(),
         deployment=_deployment(deployments.result(), service.result()),
@@ -119,7 +123,6 @@ async def gather(looking: Looking, target: Target, inside: Inside, clock: Clock,
         hpas=hpas.result(),
         status=status.result(),
     )
-    return await _what_follows(looking, inside, facts, installing=installing)
 
 
 async def _what_follows(looking: Looking, inside: Inside, facts: Facts, *, installing: bool) -> Facts:

@@ -296,6 +296,12 @@ def test_requests_of_other_signers_or_approved_ones_are_passed_over() -> None:
     assert "csr-pending" not in {finding.id for finding in judge(well(signing_requests=requests))}
 
 
+def test_a_right_that_only_we_use_is_not_missed_of_another_server() -> None:
+    rights = {Right("get", "nodes/stats", optional=True): False}
+    found = judge(well(rights=rights, status=Unknown("404", 404)))
+    assert "rights-optional" not in {finding.id for finding in found}
+
+
 def test_when_nothing_may_be_looked_at_nothing_is_claimed() -> None:
     hidden: dict[str, Any] = {
         name: FORBIDDEN

@@ -114,10 +114,10 @@ def flags(facts: Facts) -> Iterator[Finding]:
                 f"pod {pod.key}: --metric-resolution={resolution:g}s; kubelets have new values every 10 to 15 s",
                 remedy="Use 10s or more; less repeats values and costs kubelets CPU",
             )
-        if container.flag("kubelet-insecure-tls") == "true":
+        if container.flag("kubelet-insecure-tls") == "true" or container.flag("kubelet-tls-verify") == "none":
             yield warning(
                 "kubelet-insecure",
-                f"pod {pod.key} believes any kubelet: --kubelet-insecure-tls",
+                f"pod {pod.key} believes any kubelet: it does not verify their certificates",
                 remedy="Whoever takes a node's address gets the server's token and can make up metrics. Let kubelets "
                 "have certificates of the cluster (serverTLSBootstrap: true, approve the requests), and drop the flag",
             )

@@ -31,7 +31,8 @@ def missing(facts: Facts) -> Iterator[Finding]:
     for remedy, evidence in lacking.items():
         yield error("rights-missing", f"{who} lacks rights that the server needs", *evidence, remedy=remedy)
     optional = [right for right, allowed in facts.rights.items() if right.optional and not allowed]
-    if optional and _ROLE not in lacking:
+    ours = not isinstance(facts.status, Unknown)  # metrics-server never asks for what is optional
+    if optional and ours and _ROLE not in lacking:
         yield warning(
             "rights-optional",
             f"{who} may not read nodes/stats",
