@@ -71,15 +71,22 @@ def _of_hpa(facts: HpaFacts) -> Iterator[Finding]:
     if hpa is None:
         yield error("hpa-unknown", f"there is no HorizontalPodAutoscaler {facts.key}", remedy="kubectl get hpa -A")
         return
-    if isinstance(hpa, Unknown) or isinstance(facts.pods, Unknown):
-        why = hpa.why if isinstance(hpa, Unknown) else facts.pods.why if isinstance(facts.pods, Unknown) else ""
-        yield warning("hpa-not-looked", f"could not look into {facts.key}", why, remedy="Ask as somebody who may")
+    if isinstance(hpa, Unknown):
+        yield warning("hpa-not-looked", f"could not look at {facts.key}", hpa.why, remedy="Ask as somebody who may")
         return
     condition = inactive(hpa)
     if condition is not None:
         yield error(
             "hpa-inactive", f"{facts.key} does not scale: {condition.reason}", condition.message, remedy=_ASK_MORE
         )
+    if isinstance(facts.pods, Unknown):
+        yield warning(
+            "hpa-not-looked",
+            f"could not look at the pods of {facts.key}",
+            facts.pods.why,
+            remedy="Correct its target, or ask as somebody who may read the pods",
+        )
+        return
     yield from _pods_of_hpa(facts, hpa, facts.pods)
 
 

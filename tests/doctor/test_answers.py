@@ -91,6 +91,15 @@ def autoscaler(*conditions: Condition) -> Hpa:
         ({}, [("hpa-served", I)], "all 1 running"),
         ({"hpa": None}, [("hpa-unknown", E)], "no Horizontal"),
         ({"pods": Unknown("its target is a Rollout")}, [("hpa-not-looked", W)], "a Rollout"),
+        ({"hpa": Unknown("403", 403)}, [("hpa-not-looked", W)], "403"),
+        (
+            {
+                "hpa": autoscaler(Condition("ScalingActive", "False", "FailedGetResourceMetric", "no metrics")),
+                "pods": Unknown("its target does not exist"),
+            },
+            [("hpa-inactive", E), ("hpa-not-looked", W)],
+            "no metrics",
+        ),
         (
             {"pods": (pod(), pod("x")), "reasons": {"x": "started 6 s ago"}},
             [("hpa-pods-lacking", E)],
