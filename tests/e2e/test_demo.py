@@ -112,3 +112,14 @@ async def test_our_own_top_prints_what_kubectl_prints_of_the_names(demo: Path) -
 @pytest.mark.parametrize("arguments", [["nodes"], ["pods", "-A", "--containers"], ["nodes", "--sort-by", "cpu"]])
 async def test_our_own_top_ends_well(demo: Path, arguments: list[str]) -> None:
     assert (await metrics_api("top", *arguments, kubeconfig=demo)).code == 0
+
+
+@pytest.mark.long
+async def test_a_fault_is_announced_and_shows() -> None:
+    arguments = ("demo", "--once", "--nodes=2", "--pods=1", "--fault=unauthorized")
+    finished = await metrics_api(*arguments, seconds=120)
+
+    assert finished.code == 0, finished.err
+    assert "node-00001 answers 401 (unauthorized)" in finished.err
+    assert re.search(r"^node-00001 +<unknown>", finished.out, re.MULTILINE)
+    assert re.search(r"^node-00000 +\d+m", finished.out, re.MULTILINE)
