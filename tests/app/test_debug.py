@@ -69,7 +69,7 @@ class Bench:
         self.ways = {"uid-of-node-a": Way("node-a", "10.0.0.1", 10250, Endpoint.SUMMARY)}
         reads, lag = Reads(clock), LoopLag(clock)
         collection = Collection(settings, clock, self.store)
-        admission = Admission(settings, clock, lambda _: None)
+        admission = Admission(settings, clock, lambda _: None, lambda _: ())
         reasons = Reasons(self.store, self.situations.get, clock)
         readyz: list[Check] = [PING, ("metric-storage-ready", lambda: unready)]
         status = StatusReporter(

@@ -179,7 +179,7 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("watch-restarting", W, watch(restarts=500), "500 times"),
     ("watch-skipped", W, watch(skipped=2), "2 pods"),
     ("server-not-called", E, inside(answered={}), "has not asked it anything"),
-    ("kubelet-insecure", W, {"pods": (), **inside(flags={"kubelet-insecure-tls": True})}, "drop the flag"),
+    ("kubelet-insecure", W, {"pods": (), **inside(flags={"kubelet-tls-verify": "none"})}, "drop the flag"),
     ("server-late", W, inside(lag=msgspec.structs.replace(status().lag, p99=1.0)), "CPU limit"),
     ("discovery-slow", E, {"discovery": {"v1": Discovery(6.0, "504")}}, "6.0 s"),
     ("discovery-slow", W, {"discovery": {"v1": Discovery(1.5)}}, "5 s"),

@@ -522,6 +522,8 @@ async def test_what_is_dropped_of_an_answer_is_told_once_for_each_reason_with_it
     assert second.__dict__["fields"]["reason"] == "bad_shape"
     assert len(caplog.records) == 4, "both once more, ten minutes later"
     assert bench.scraper.dropped["duplicate"] >= 4, "counted all the same"
+
+
 async def test_the_latest_sixteen_outcomes_of_a_node_are_remembered() -> None:
     bench = Bench()
     turn = itertools.count()

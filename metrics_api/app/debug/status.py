@@ -158,7 +158,7 @@ def _flags(settings: Settings) -> dict[str, str | float | bool | None]:
         "kubelet-use-node-status-port": settings.kubelet_use_node_status_port,
         "kubelet-denied-cidrs": ",".join(map(str, settings.kubelet_denied_cidrs)),
         "kubelet-certificate-authority": settings.kubelet_certificate_authority,
-        "kubelet-insecure-tls": settings.kubelet_insecure_tls,
+        "kubelet-tls-verify": settings.kubelet_tls_verify,
         "deprecated-kubelet-completely-insecure": settings.deprecated_kubelet_completely_insecure,
         "bind-address": str(settings.bind_address),
         "secure-port": float(settings.secure_port),

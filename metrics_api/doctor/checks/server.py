@@ -104,10 +104,10 @@ def not_called(facts: Facts) -> Iterator[Finding]:
 def insecure(facts: Facts) -> Iterator[Finding]:
     """It believes any kubelet; said here where its pods are not to be seen."""
     status = known(facts.status)
-    if status is not None and status.flags.get("kubelet-insecure-tls") and not known(facts.pods):
+    if status is not None and status.flags.get("kubelet-tls-verify") == "none" and not known(facts.pods):
         yield warning(
             "kubelet-insecure",
-            "the server believes any kubelet: --kubelet-insecure-tls",
+            "the server believes any kubelet: --kubelet-tls-verify=none or --kubelet-insecure-tls",
             remedy="Whoever takes a node's address gets the server's token and can make up metrics. Let kubelets have "
             "certificates of the cluster, and drop the flag",
         )
