@@ -23,9 +23,13 @@ LABEL org.opencontainers.image.title="metrics-api" \
 # Nothing is installed in a running container, and what is not there has no holes.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip*
 COPY --from=build /opt/metrics-api /opt/metrics-api
+# Manifests of metrics-server up to 0.3 name the program: `command: [/metrics-server, …]`.
+RUN ln -s /opt/metrics-api/bin/metrics-api /metrics-server
 ENV PATH=/opt/metrics-api/bin:/usr/local/bin:/usr/bin:/bin
 # Any other number does as well: nothing in the image belongs to it, and only --cert-dir is written to.
 USER 1000:1000
 EXPOSE 10250
+# Where the manifests mount what may be written to: --cert-dir is relative when it is not given (metrics-server 0.3).
+WORKDIR /tmp
 # Without a command, flags mean `serve`: metrics-server's manifest works with the image alone changed.
 ENTRYPOINT ["metrics-api"]

@@ -60,7 +60,9 @@ def _import_client() -> None:
     sys.setswitchinterval(_IMPORTING_SWITCH_INTERVAL)
     try:
         importlib.import_module("metrics_api.kube.client")
-        importlib.import_module("kubernetes.aio.client")
+        from metrics_api.kube.library import import_client
+
+        import_client()
     finally:
         sys.setswitchinterval(usual)
 

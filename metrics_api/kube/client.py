@@ -20,6 +20,7 @@ from metrics_api import __version__
 from metrics_api.errors import KubeStatusError
 from metrics_api.kube.access import KubeAccess, Server, TlsFiles
 from metrics_api.kube.answers import read_body, read_lines, read_status_error, translated
+from metrics_api.kube.library import import_client
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import ApiClient, Configuration
@@ -202,10 +203,8 @@ class KubeClient:
 
 
 def _build_api(server: Server, tls: TlsFiles) -> ApiClient:
-    # Importing kubernetes costs half a second of CPU and 20 MB, so only who talks to a cluster pays for it.
-    from kubernetes.aio.client import ApiClient, Configuration
-
-    configuration = Configuration(
+    client = import_client()
+    configuration: Configuration = client.Configuration(
         host=server.url,
         ca_cert_data=tls.ca_bundle.decode("ascii", "replace") if tls.ca_bundle is not None else None,
         verify_ssl=not server.insecure,
@@ -218,7 +217,7 @@ def _build_api(server: Server, tls: TlsFiles) -> ApiClient:
     # Python 3.13 checks strictly by default; CAs made by older cluster tools lack what it wants, and Go does not ask.
     configuration.disable_strict_ssl_verification = True
     with _key_pair_files(configuration, tls):
-        api = ApiClient(configuration)
+        api: ApiClient = client.ApiClient(configuration)
     api.user_agent = f"metrics-api/{__version__}"
     return api
 

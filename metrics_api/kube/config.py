@@ -68,7 +68,12 @@ def _in_cluster(environment: Mapping[str, str], folder: Path, clock: Clock) -> K
 
 
 def _from_kubeconfig(kubeconfig: str, context: str, clock: Clock) -> KubeAccess:
-    path = Path(kubeconfig).expanduser()
+    try:
+        path = Path(kubeconfig).expanduser()
+    except RuntimeError as error:
+        raise KubeConfigError(
+            f"kubeconfig {kubeconfig!r}: whose home? This user has none; give the whole path"
+        ) from error
     selection = read_kubeconfig(path, context)
     cluster, user = selection.cluster, selection.user
     about_cluster = f"kubeconfig {str(path)!r}, cluster {selection.cluster_name!r}"

@@ -35,6 +35,18 @@ def test_it_runs_as_a_number_that_is_not_root() -> None:
     assert all(int(number) > 0 for number in user.split(":"))  # a name would not satisfy runAsNonRoot
 
 
+def test_manifests_that_name_metrics_servers_program_find_ours() -> None:
+    (link,) = [rest for word, rest in last_stage() if word == "RUN" and rest.startswith("ln ")]
+    (copy,) = [rest for word, rest in last_stage() if word == "COPY"]
+
+    assert link == f"ln -s {copy.split()[-1]}/bin/metrics-api /metrics-server"
+    assert (PROJECT / "packaging" / "metrics-api").exists()
+
+
+def test_it_starts_where_manifests_mount_what_may_be_written_to() -> None:
+    assert dict(last_stage())["WORKDIR"] == "/tmp"  # noqa: S108 - metrics-server's default --cert-dir is relative
+
+
 def test_it_takes_its_tree_from_the_script_that_the_tests_run() -> None:
     (build,) = [rest for word, rest in instructions() if word == "RUN" and "rootfs" in rest]
     (copy,) = [rest for word, rest in last_stage() if word == "COPY"]
