@@ -9,6 +9,7 @@
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /source
 COPY LICENSE ./
 COPY requirements/runtime.lock requirements/

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("rootfs"), pytest.mark.t
 
 PROJECT = Path(__file__).parents[2]
 UID = 12345
-SIZE_LIMIT = 100_000_000
+SIZE_LIMIT = 72_000_000
 """Bytes. The documentation says how large it is; this says when it has to be looked at again."""
 
 
@@ -39,6 +39,8 @@ def build(directory: Path) -> Path:
 def rootfs() -> Iterator[Path]:
     if subprocess.run([sys.executable, "-m", "pip", "--version"], check=False, capture_output=True).returncode:
         pytest.skip("needs pip in the Python that runs the tests")
+    if not shutil.which("strip"):
+        pytest.skip("needs strip, from binutils")
     # Not in pytest's directories: they are their owner's alone, and the uid under test has to get there.
     with tempfile.TemporaryDirectory(prefix="metrics-api-image-") as directory:
         Path(directory).chmod(0o755)
