@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
     "benchmarks.scrape": ([], ["--quick"]),
     "benchmarks.memory": ([], ["--quick"]),
+    "benchmarks.peers": ([], ["--nodes", "100"]),
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
     "benchmarks.watchers": ([], ["--quick"]),

@@ -7,6 +7,7 @@
     ├── StartupError      nothing can run: port in use, ...   -> exit code 1, one message, no traceback
     ├── ScrapeError       one kubelet could not be asked      -> logged and counted by reason, asked again
     │   └── DecodeError   its answer could not be understood
+    ├── PeerError         another replica was of no use      -> logged; the next is asked, or the start is a cold one
     ├── KubeError         kube-apiserver did not do as asked  -> logged, retried with back-off
     │   ├── KubeConfigError     no usable credentials         -> exit code 1 at start
     │   ├── KubeUnreachableError  no answer at all
@@ -97,6 +98,10 @@ class DecodeError(ScrapeError):
 
     def __init__(self, message: str) -> None:
         super().__init__("decode", message)
+
+
+class PeerError(MetricsApiError):
+    """Another replica could not be asked, did not prove to be one, or gave nothing that can be used."""
 
 
 class KubeError(MetricsApiError):

@@ -65,6 +65,8 @@ class Collection:
         self._observer = observer
         self.watches: dict[str, Watch] = {}
         """By resource; empty before ``run`` has begun, as the next two are ``None``."""
+        self.listed = asyncio.Event()
+        """Set once the first lists of nodes and pods are complete."""
         self.scraper: Scraper | None = None
         self.kubelets: KubeletClient | None = None
 
@@ -95,9 +97,20 @@ class Collection:
                 group.create_task(nodes.run())
                 group.create_task(pods.run())
                 group.create_task(scraper.run())
-                group.create_task(_say_when_listed(nodes, pods, scraper))
+                group.create_task(self._say_when_listed(nodes, pods, scraper))
         finally:
             await kubelets.close()
+
+    async def _say_when_listed(
+        self, nodes: Reflector[NodeInfo, str], pods: Reflector[PodInfo, PodKey], scraper: Scraper
+    ) -> None:
+        await nodes.wait_synced()
+        scraper.first_list_done()
+        await pods.wait_synced()
+        self.listed.set()
+        _log.info("Nodes and pods are listed", extra={"fields": {"nodes": len(nodes.known), "pods": len(pods.known)}})
+        if not nodes.known:
+            _log.warning("The cluster has no nodes yet: there is nothing to scrape until one joins")
 
     def situation(self, node_name: str) -> Situation | None:
         """Return how the scraping of a node stands; ``None`` when it is not scraped, or nothing is yet."""
@@ -145,15 +158,6 @@ class Collection:
             timeout=self._settings.kubelet_request_timeout,
             observer=self._observer,
         )
-
-
-async def _say_when_listed(nodes: Reflector[NodeInfo, str], pods: Reflector[PodInfo, PodKey], scraper: Scraper) -> None:
-    await nodes.wait_synced()
-    scraper.first_list_done()
-    await pods.wait_synced()
-    _log.info("Nodes and pods are listed", extra={"fields": {"nodes": len(nodes.known), "pods": len(pods.known)}})
-    if not nodes.known:
-        _log.warning("The cluster has no nodes yet: there is nothing to scrape until one joins")
 
 
 class _NodeHandler:

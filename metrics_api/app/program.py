@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING
 
 from metrics_api import __version__
-from metrics_api.api.app import build_api
+from metrics_api.api.app import Gate, build_api
 from metrics_api.api.overload import answer_shutting_down, answer_timeout
 from metrics_api.api.probes import PING, Check, Probes
 from metrics_api.api.readiness import Readiness
@@ -31,8 +31,11 @@ from metrics_api.app.long_requests import LongRequests
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.app.verified import Verified
+from metrics_api.app.warm_start import WarmStart
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.errors import first_of_ours
+from metrics_api.peers.giving import Giver, PeerGate
+from metrics_api.peers.proof import PeerKey
 from metrics_api.serving.access_log import AccessLog
 from metrics_api.serving.certificates import ServingPair, find_pair
 from metrics_api.serving.deadlines import Deadlines
@@ -105,6 +108,7 @@ class Program:
                 changes, self._store.rows, self._clock, most=settings.max_watchers, requests=requests
             )
         self._admission = Admission(settings, self._clock, self._tls.trust, peer_chain, self._in_flight)
+        self._warm_start = WarmStart(settings, self._clock, self._store, self._collection.listed.wait)
         self._server = self._build_server()
 
     @property
@@ -131,7 +135,8 @@ class Program:
 
     def _duties(self) -> Sequence[Coroutine[None, None, None]]:
         aside = set_heap_aside(self._clock, self._has_synced, settling=2 * self._settings.metric_resolution)
-        return self._work(), self._expire(), self._follow_files(), self._lag.run(), aside
+        warming = self._warm_start.run()
+        return self._work(), self._expire(), self._follow_files(), self._lag.run(), aside, warming
 
     def reload(self) -> None:
         """Read certificates, keys and authorities again that have changed."""
@@ -168,7 +173,7 @@ class Program:
             self._store,
             probes,
             version=__version__,
-            gate=self._admission.gate,
+            gate=self._gate(),
             secure_port=port,
             clock=self._clock,
             reads=self._reads,
@@ -177,6 +182,8 @@ class Program:
         )
         measured = Measured(self._store, self._collection, self._admission, self._watches)
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
+        if settings.peer_key_file:
+            Giver(self._store, lambda: self._warm_start.is_over).add_to(application)
         refused = RefusedCertificates(self._tls, self._clock) if asks_for_certificates(settings) else None
         self._debug_paths(measured, reasons, probes, refused).add_to(application)
         self._front = self._build_front(application)
@@ -210,6 +217,11 @@ class Program:
         timeout = settings.kubelet_request_timeout
         return DebugPaths(status, NodesReporter(self._store, collection.situation, collection.way, reasons, timeout))
 
+    def _gate(self) -> Gate:
+        """Return who decides: for all that users may ask the cluster, for what peers ask the key."""
+        gate, file = self._admission.gate, self._settings.peer_key_file
+        return PeerGate(gate, lambda: PeerKey.read(file), self._tls.fingerprints) if file else gate
+
     def _build_front(self, application: Application) -> Front:
         return Front(
             application,
@@ -228,14 +240,12 @@ class Program:
         )
         synced: Check = ("metric-informer-sync", lambda: None if self._has_synced() else _NOT_SYNCED)
         shutdown: Check = ("shutdown", lambda: "the process is stopping" if self.stopping.is_set() else None)
-        verified: tuple[Check, ...] = ()
+        ready: list[Check] = [PING, ("metric-storage-ready", readiness.check), synced]
         if self.verified is not None:
-            verified = (("serving-certificate", self.verified.readiness),)
-        return Probes(
-            healthz=(PING,),
-            livez=(PING,),
-            readyz=(PING, ("metric-storage-ready", readiness.check), synced, *verified, shutdown),
-        )
+            ready.append(("serving-certificate", self.verified.readiness))
+        if self._settings.peer_service:
+            ready.append(("warm-start", self._warm_start.check))
+        return Probes(healthz=(PING,), livez=(PING,), readyz=(*ready, shutdown))
 
     def _has_synced(self) -> bool:
         return self._collection.has_synced and self._admission.is_complete

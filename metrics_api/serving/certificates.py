@@ -6,6 +6,7 @@ Rules for the self-signed pair: apiserver ``pkg/server/options/serving.go`` (``a
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from metrics_api.errors import StartupError
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,16 @@ class ServingPair:
             common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
             return tuple(str(name.value).lower() for name in common)
         return tuple(name.lower() for name in listed.get_values_for_type(x509.DNSName))
+
+    def fingerprint(self) -> bytes:
+        """Return the SHA-256 of the certificate, as one who connects sees it.
+
+        Raises:
+            ValueError: the file holds no certificate.
+            OSError: it cannot be read.
+        """
+        first, end, _ = self.certificate_file.read_text().partition(_END)
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first[first.find(_BEGIN) :] + end)).digest()
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Give the pair to a TLS context.

@@ -6,6 +6,7 @@ broken is reported, and the old one stays.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 from collections.abc import Sequence
@@ -87,6 +88,14 @@ class TlsKeeper:
     def authorities(self) -> bytes:
         """Return the PEM bundle against which client certificates are verified."""
         return self._authorities
+
+    def fingerprints(self) -> list[bytes]:
+        """Return the SHA-256 of each certificate that is served, as the files are now."""
+        found = []
+        for pair in (self._pair, *(named.pair for named in self._named)):
+            with contextlib.suppress(OSError, ValueError):
+                found.append(pair.fingerprint())
+        return found
 
     def watched(self, callback: MessageCallback) -> ssl.SSLContext:
         """Return a context for one connection, as strict as the current one, that hands over each TLS message.

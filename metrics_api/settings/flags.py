@@ -297,6 +297,25 @@ _REQUESTS = Section(
     ),
 )
 
+_PEERS = Section(
+    "Peers",
+    (
+        Flag(
+            "peer-service",
+            kinds.PEER_TARGETS,
+            "Where other replicas are found, such as metrics-server-peers.kube-system.svc: one that starts takes over "
+            "the samples of one that runs. With a port where it is not --secure-port. Empty: every start is a cold "
+            "one. Not in metrics-server.",
+        ),
+        Flag(
+            "peer-key-file",
+            kinds.STRING,
+            "File with the key that all replicas share, at least 32 bytes that cannot be guessed; read anew each time. "
+            "Not in metrics-server.",
+        ),
+    ),
+)
+
 _LOGGING = Section(
     "Logging",
     (
@@ -311,7 +330,7 @@ _LOGGING = Section(
     ),
 )
 
-SECTIONS = (_METRICS, _KUBELETS, _SERVING, _AUTHENTICATION, _AUTHORIZATION, _REQUESTS, _LOGGING)
+SECTIONS = (_METRICS, _KUBELETS, _SERVING, _AUTHENTICATION, _AUTHORIZATION, _REQUESTS, _PEERS, _LOGGING)
 
 FLAGS = {flag.name: flag for section in SECTIONS for flag in section.flags}
 """Name -> flag, in the order of the sections."""

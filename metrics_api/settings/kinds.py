@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from metrics_api.settings.quoting import quote
-from metrics_api.settings.values import Address, NamedCertKey, Network
+from metrics_api.settings.values import Address, NamedCertKey, Network, PeerTarget
 from metrics_api.timetext import format_duration, parse_duration
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -129,6 +129,23 @@ def _parse_network(text: str) -> Network:
         raise ValueError(f"invalid CIDR address: {quote(text)} (it is written like 10.0.0.0/8 or fd00::/8)") from error
 
 
+_PEER_TARGET = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s/\[\]:]+))(?::([0-9]{1,5}))?")
+
+
+def _parse_peer_targets(text: str) -> tuple[PeerTarget, ...]:
+    return tuple(map(_parse_peer_target, _parse_words(text)))
+
+
+def _parse_peer_target(text: str) -> PeerTarget:
+    match = _PEER_TARGET.fullmatch(text)
+    port = int(match[3]) if match and match[3] else None
+    if match is None or (port is not None and not 0 < port < 1 << 16):
+        raise ValueError(
+            f"{quote(text)} is no host with an optional port, such as peers.example:10250 or [fd00::1]:10250"
+        )
+    return PeerTarget(match[1] or match[2], port)
+
+
 def _parse_cert_key(text: str) -> tuple[NamedCertKey, ...]:
     pair, colon, names_text = text.partition(":")
     names = tuple(name.strip() for name in names_text.split(",")) if names_text.strip() else ()
@@ -169,6 +186,7 @@ WORDS = Kind("strings", _parse_words, is_list=True)
 PATHS = Kind("strings", _parse_paths, is_list=True)
 IP = Kind("ip", _parse_ip)
 NETWORKS = Kind("CIDRs", _parse_networks, is_list=True)
+PEER_TARGETS = Kind("host[:port]", _parse_peer_targets, is_list=True)
 CERT_KEYS = Kind("cert,key[:names]", _parse_cert_key, is_list=True)
 TLS_VERSION = Kind("version", _parse_tls_version)
 
@@ -184,6 +202,6 @@ def show(value: object) -> str:
         return next(name for name, version in _TLS_VERSIONS.items() if name and version is value)
     if isinstance(value, float):
         return f"-{format_duration(-value)}" if value < 0 else format_duration(value)
-    if isinstance(value, tuple) and not isinstance(value, NamedCertKey):
+    if isinstance(value, tuple) and not isinstance(value, NamedCertKey | PeerTarget):
         return ",".join(map(show, value))
     return str(value)

@@ -146,6 +146,12 @@ def _allowed_paths(settings: Settings) -> str | None:
     return None
 
 
+def _peer_key(settings: Settings) -> str | None:
+    if settings.peer_key_file or not settings.peer_service:
+        return None
+    return "--peer-service needs --peer-key-file, the key by which replicas know each other"
+
+
 def _exclusive(first: str, second: str) -> Rule:
     def fault(settings: Settings) -> str | None:
         both = _value(settings, first) and _value(settings, second)
@@ -230,6 +236,7 @@ _RULES = (
     Rule(("tls-sni-cert-key",), _sni_files),
     Rule(("tls-cipher-suites",), _known_suites),
     Rule(("authorization-always-allow-paths",), _allowed_paths),
+    Rule(("peer-service", "peer-key-file"), _peer_key),
     *map(_full_words, _HEADER_FLAGS),
     *(_not_negative(name, f"--{name} can not be negative value") for name in _NEVER_NEGATIVE),
 )

@@ -38,6 +38,19 @@ class NamedCertKey(NamedTuple):
         return f"{pair}:{','.join(self.names)}" if self.names else pair
 
 
+class PeerTarget(NamedTuple):
+    """Where peers may be."""
+
+    host: str
+    """A name, which may have many addresses, or an address without brackets."""
+    port: int | None = None
+    """``None``: ``--secure-port``, for replicas are alike."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+
 def default_max_metric_age(metric_resolution: float) -> float:
     """Return the seconds that a usage stays served when ``--max-metric-age`` is not given.
 
@@ -166,6 +179,11 @@ class Settings:
     """Seconds of serving on, unready, between the signal to stop and the drain."""
     shutdown_send_retry_after: bool = False
     """During the drain answer new requests 429 with ``Retry-After`` and ``Connection: close``."""
+
+    peer_service: tuple[PeerTarget, ...] = ()
+    """Where other replicas are looked for at start. Empty: nowhere."""
+    peer_key_file: str = ""
+    """File with the key that all replicas share and prove to each other. Empty: no peer is asked or answered."""
 
     verbosity: int = 0
     """``-v``: 0 is for operators, 2 says more, 4 and above is for debugging."""

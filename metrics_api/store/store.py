@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from metrics_api.clock import Clock
+from metrics_api.handover import NodeHandover
 from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample, Row, Sample, Usage
 from metrics_api.store.changes import Changes
 from metrics_api.store.encode import encode_node, encode_pod
@@ -20,6 +21,7 @@ from metrics_api.store.lacks import NodeLack, NodePods, PodLack, pod_lack
 from metrics_api.store.nodes import GAP_SLACK, Node, node_terms, node_usage, span_of, terms_of
 from metrics_api.store.pods import NamePool, Pod, PodHistory, is_former_life, observe, whole_usage
 from metrics_api.store.steady import Ordinary, SteadyUsage, follow, ordinary
+from metrics_api.store.succession import Limits, Moment, hand_over, take_node, take_pods
 from metrics_api.store.tally import Tally
 from metrics_api.store.usage import Terms, advance
 from metrics_api.store.view import View, due
@@ -194,10 +196,12 @@ class Store:
 
     def _serve_pod(self, state: Node, pod: Pod, usage: Usage, now: float) -> None:
         if pod.shape is None or len(usage.containers) != len(pod.names):
-            self._pods.serve(pod, usage, expiry=state.expiry, created=now)
+            self._serve_as_given(state, pod, usage, now)
         else:
-            steady = SteadyUsage(usage.time, pod.shape, pod.packed)
-            self._pods.serve(pod, steady, expiry=state.expiry, created=now)
+            self._serve_as_given(state, pod, SteadyUsage(usage.time, pod.shape, pod.packed), now)
+
+    def _serve_as_given(self, state: Node, pod: Pod, usage: Usage | SteadyUsage, now: float) -> None:
+        self._pods.serve(pod, usage, expiry=state.expiry, created=now)
         if usage.time + state.expiry < state.first_due:
             state.first_due = usage.time + state.expiry
 
@@ -209,6 +213,41 @@ class Store:
             usage = whole_usage(pod.info, pod.names, unpack(pod.packed), span)
             if usage is not None:
                 self._serve_pod(state, pod, usage, self._clock.now())
+
+    # What replicas tell each other.
+
+    def hand_over(self, node_name: str) -> NodeHandover | None:
+        """Return what there is of a node and its pods, for another replica; ``None`` when there is nothing."""
+        state = self._nodes.get("", node_name)
+        if state is None or not state.selected or not state.expiry:
+            return None
+        monotonic = self._clock.monotonic()
+        pods = self._bound.get(node_name, {}).values()
+        clock = monotonic - state.expiry + self._max_age
+        return hand_over(state, pods, self._moment(state, monotonic), clock=clock)
+
+    def take_over(self, offered: NodeHandover, *, delay: float) -> None:
+        """Take in what another replica knows of a node; what is known here already stays.
+
+        Args:
+            offered: Ignored when that node is gone, not selected, or has been replaced by one of its name.
+            delay: Seconds, at most, since it was written.
+        """
+        state = self._nodes.get("", offered.name)
+        if state is None or not state.selected or state.info.uid != offered.uid or not math.isfinite(offered.clock):
+            return
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        if not state.expiry:
+            state.expiry = monotonic - (offered.clock + delay) + self._max_age
+        limits = Limits.of(state, self._moment(state, monotonic))
+        usage = take_node(state, offered, limits)
+        if usage is not None:
+            self._serve_node(state, usage, now)
+        for pod, usage in take_pods(self._bound.get(offered.name, {}), offered.pods, limits, self._names):
+            self._serve_as_given(state, pod, usage, now)  # it need not be what the histories here would give
+
+    def _moment(self, state: Node, monotonic: float) -> Moment:
+        return Moment(monotonic, span_of(state, monotonic=monotonic, max_age=self._max_age))
 
     # What time does.
 

@@ -12,6 +12,7 @@ from metrics_api.localcluster.resources import API_SERVICES, DEPLOYMENTS
 from metrics_api.localcluster.stored import JsonObject
 from tests.e2e.serving import GROUP, serving
 from tests.manifests import incumbent
+from tests.manifests.incumbent import NAME
 from tests.manifests.installing import Installation, bare_cluster
 from tests.manifests.rendering import COMPONENTS, HIGH_AVAILABILITY, MANIFESTS, OVERLAYS, RELEASE, customize, render
 
@@ -97,7 +98,12 @@ async def test_the_migration_pages_steps_lead_there_and_back(tmp_path: Path) -> 
             *("-n", "kube-system", "delete", "--ignore-not-found", kinds, "metrics-server")
         )
 
+        of_peers = await installation.kubectl(
+            *("-n", "kube-system", "delete", "--ignore-not-found", "service,secret,serviceaccount", f"{NAME}-peers")
+        )
+
         assert len(gone.splitlines()) == 2
+        assert len(of_peers.splitlines()) == 3
         assert installation.cluster.objects.get(API_SERVICES, "", "v1.metrics.k8s.io") is None
         assert deployed(installation) == before
 

@@ -24,6 +24,7 @@ EVERYTHING: dict[str, Any] = {
     "networkPolicy": {"enabled": True},
     "apiService": {"v1": True, "insecureSkipTLSVerify": False},
     "tls": {"type": "helm"},
+    "peers": {"enabled": True},
 }
 VERIFIED: dict[str, Any] = {"replicas": 2, "apiService": {"v1": True}, "verifiedTls": {"enabled": True}}
 
@@ -110,7 +111,7 @@ def test_a_certificate_made_by_helm_has_the_services_names_and_its_authority_in_
     tmp_path: Path,
 ) -> None:
     objects = template(tmp_path, EVERYTHING)
-    (data,) = [obj["data"] for obj in objects if obj["kind"] == "Secret"]
+    (data,) = [obj["data"] for obj in objects if obj.get("type") == "kubernetes.io/tls"]
     certificate = x509.load_pem_x509_certificate(base64.b64decode(data["tls.crt"]))
     authority = x509.load_pem_x509_certificate(base64.b64decode(data["ca.crt"]))
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

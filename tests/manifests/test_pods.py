@@ -134,4 +134,4 @@ def test_the_network_policy_lets_through_what_the_server_needs() -> None:
 
     assert policy["podSelector"] == deployment(render(RELEASE))["selector"]
     assert incoming == {"ports": [{"port": "https", "protocol": "TCP"}]}
-    assert outgoing == {(10250, "TCP"), (443, "TCP"), (6443, "TCP"), (53, "UDP"), (53, "TCP")}
+    assert outgoing == {("https", "TCP"), (10250, "TCP"), (443, "TCP"), (6443, "TCP"), (53, "UDP"), (53, "TCP")}

@@ -261,6 +261,8 @@ def test_only_these_flags_are_our_own() -> None:
         "max-metric-age",
         "kubelet-denied-cidrs",
         "kubelet-tls-verify",
+        "peer-key-file",
+        "peer-service",
         "per-node-metrics",
         "enable-watch",
         "max-watchers",

@@ -1,0 +1,1 @@
+"""What replicas say to each other: a starting one takes the samples of one that runs."""
