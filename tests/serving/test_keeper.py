@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -316,3 +317,17 @@ async def test_another_pair_can_be_served_and_one_that_is_broken_changes_nothing
         async with connected(port) as client:
             assert client.server_name == "new"
         assert not keeper.reload_if_changed()
+async def test_the_fingerprints_are_of_what_clients_see_and_follow_the_files(tmp_path: Path) -> None:
+    pair, other = write(tmp_path, "tls", issue("one")), write(tmp_path, "other", issue("two"))
+    keeper = TlsKeeper(pair, [NamedPair.of(other, ["two"])])
+
+    def seen(files: ServingPair) -> bytes:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(files.certificate_file.read_text())).digest()
+
+    assert keeper.fingerprints() == [seen(pair), seen(other)]
+    renewed = issue("one")
+    pair.certificate_file.write_bytes(b"Bag Attributes\n" + renewed.certificate + CA.certificate)
+    assert keeper.fingerprints()[0] == hashlib.sha256(ssl.PEM_cert_to_DER_cert(renewed.certificate.decode())).digest()
+    pair.certificate_file.write_text("no certificate")
+    other.certificate_file.unlink()
+    assert keeper.fingerprints() == []

@@ -109,6 +109,11 @@ PLAIN = "--deprecated-kubelet-completely-insecure"
             id="age-not-above-resolution",
         ),
         pytest.param(
+            ["--peer-service=metrics-server-peers.kube-system.svc"],
+            ["--peer-service needs --peer-key-file, the key by which replicas know each other"],
+            id="peers-without-a-key",
+        ),
+        pytest.param(
             ["--livez-grace-period=-1s"],
             ["--livez-grace-period can not be a negative value"],
             id="livez-grace-period",

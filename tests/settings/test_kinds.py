@@ -6,7 +6,7 @@ import pytest
 
 from metrics_api.settings import kinds
 from metrics_api.settings.kinds import Kind, parse_bool, show
-from metrics_api.settings.values import NamedCertKey
+from metrics_api.settings.values import NamedCertKey, PeerTarget
 
 
 @pytest.mark.parametrize("word", ["1", "t", "T", "TRUE", "true", "True"])
@@ -46,6 +46,18 @@ def test_go_words_for_false(word: str) -> None:
         pytest.param(kinds.IP, "::1", IPv6Address("::1"), id="ip6"),
         pytest.param(kinds.IP, " 10.0.0.1 ", IPv4Address("10.0.0.1"), id="ip-spaces"),
         pytest.param(kinds.IP, "", IPv4Address("0.0.0.0"), id="ip-empty-is-unspecified"),
+        pytest.param(kinds.PEER_TARGETS, "", (), id="peers-empty"),
+        pytest.param(
+            kinds.PEER_TARGETS,
+            "peers.ns.svc, 10.0.0.1:4443,[fd00::1],[fd00::1]:1",
+            (
+                PeerTarget("peers.ns.svc"),
+                PeerTarget("10.0.0.1", 4443),
+                PeerTarget("fd00::1"),
+                PeerTarget("fd00::1", 1),
+            ),
+            id="peers",
+        ),
         pytest.param(kinds.NETWORKS, "", (), id="networks-empty"),
         pytest.param(
             kinds.NETWORKS, "10.1.2.3/8, fd00::/8", (ip_network("10.0.0.0/8"), ip_network("fd00::/8")), id="networks"
@@ -125,9 +137,16 @@ def test_a_wrong_value_is_refused_with_the_words_of_go(kind: Kind, text: str, re
         (443, "443"),
         (("a", "b"), "a,b"),
         ((NamedCertKey("c", "k", ("n",)),), "c,k:n"),
+        ((PeerTarget("p.ns.svc"), PeerTarget("fd00::1", 1)), "p.ns.svc,[fd00::1]:1"),
         (ssl.TLSVersion.TLSv1_1, "VersionTLS11"),
         ("", ""),
     ],
 )
 def test_a_value_is_shown_as_it_is_written(value: object, text: str) -> None:
     assert show(value) == text
+
+
+@pytest.mark.parametrize("text", [":1", "a:0", "a:65536", "a:b", "https://a", "fd00::1", "a b", "[x]", "a:1:2"])
+def test_what_is_no_peer_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f'"{text}" is no host with an optional port')):
+        kinds.PEER_TARGETS.parse(text)
