@@ -79,6 +79,7 @@ class WarmStart:
                 await self._take_over(place, key, wanted)
             except PeerError as error:
                 faults.append(f"{place}: {error}")
+                _log.debug("A peer is of no use", extra={"fields": {"peer": str(place), "reason": str(error)}})
             if not wanted:
                 return
         if len(faults) == len(places):

@@ -72,7 +72,7 @@ async def _introduce(client: httpx.AsyncClient, key: PeerKey) -> httpx.Response:
 
 def _check(answer: httpx.Response, fingerprint: bytes, expected: str) -> None:
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        raise PeerError("it has no samples itself")
+        raise PeerError("it has none: it is starting too, or it is this replica")
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         raise PeerError("it does not know our key: another Deployment, or the key has just been changed")
     if answer.status_code != httpx.codes.OK:
