@@ -317,6 +317,8 @@ async def test_another_pair_can_be_served_and_one_that_is_broken_changes_nothing
         async with connected(port) as client:
             assert client.server_name == "new"
         assert not keeper.reload_if_changed()
+
+
 async def test_the_fingerprints_are_of_what_clients_see_and_follow_the_files(tmp_path: Path) -> None:
     pair, other = write(tmp_path, "tls", issue("one")), write(tmp_path, "other", issue("two"))
     keeper = TlsKeeper(pair, [NamedPair.of(other, ["two"])])
