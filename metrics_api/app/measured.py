@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from metrics_api.api.watch.watches import Watches
 from metrics_api.app.admission import Admission
+from metrics_api.app.certificates import described, described_file, first_expiry
 from metrics_api.app.collection import Collection
 from metrics_api.store.store import Store
 from metrics_api.store.tally import RowTally
@@ -25,15 +27,22 @@ class Measured:
         collection: Watches and scrapes.
         admission: Reviews.
         watches: Of our clients; ``None`` when they are refused.
+        certificate: Where the serving certificate lies now; ``None`` when that is of no interest.
     """
 
     def __init__(
-        self, store: Store, collection: Collection, admission: Admission, watches: Watches | None = None
+        self,
+        store: Store,
+        collection: Collection,
+        admission: Admission,
+        watches: Watches | None = None,
+        certificate: Callable[[], Path] | None = None,
     ) -> None:
         self._store = store
         self._collection = collection
         self._admission = admission
         self._watches = watches
+        self._certificate = certificate
         empty = store.new_tally()
         self._rows = {"nodes": _counts(empty.nodes), "pods": _counts(empty.pods)}
 
@@ -93,6 +102,17 @@ class Measured:
             name: CacheCounts(len(cache), cache.hits, cache.misses)
             for name, cache in self._admission.review_caches.items()
         }
+
+    def certificate_expiries(self) -> Mapping[str, float]:
+        """Read the certificates, and return when the first of each kind expires."""
+        serving = None if self._certificate is None else described_file(self._certificate())
+        trust = self._admission.trust
+        ends = {
+            "serving": first_expiry([serving] if serving is not None else []),
+            "front-proxy-ca": first_expiry(described(trust.proxy_ca)),
+            "client-ca": first_expiry(described(trust.client_ca)),
+        }
+        return {name: end for name, end in ends.items() if end is not None}
 
 
 def _counts(tally: RowTally) -> RowCounts:

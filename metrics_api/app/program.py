@@ -180,7 +180,13 @@ class Program:
             reasons=reasons,
             watches=self._watches,
         )
-        measured = Measured(self._store, self._collection, self._admission, self._watches)
+        measured = Measured(
+            self._store,
+            self._collection,
+            self._admission,
+            self._watches,
+            lambda: self._tls.certificate_file,
+        )
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
         if settings.peer_key_file:
             Giver(self._store, lambda: self._warm_start.is_over).add_to(application)

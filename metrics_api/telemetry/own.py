@@ -130,6 +130,12 @@ class OwnCollector(Collector):
         yield _gauge(
             "watched_objects", "Objects known.", "resource", {key: each.known for key, each in watches.items()}
         )
+        yield _gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When the first of these certificates expires, in seconds since unix epoch.",
+            "certificate",
+            self._sources.certificate_expiries(),
+        )
         caches = self._sources.review_caches()
         yield _counter(
             "review_cache_hits",

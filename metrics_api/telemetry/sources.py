@@ -95,3 +95,7 @@ class Sources(Protocol):
     def rows(self) -> Mapping[str, RowCounts]:
         """Return resource -> counts, as of the last time they were made."""
         ...
+
+    def certificate_expiries(self) -> Mapping[str, float]:
+        """Return which certificate, or bundle of them -> Unix seconds at which the first in it expires."""
+        ...

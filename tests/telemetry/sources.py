@@ -36,6 +36,9 @@ class FakeSources:
     def review_caches(self) -> Mapping[str, CacheCounts]:
         return {"access": CacheCounts(3, 40, 5)}
 
+    def certificate_expiries(self) -> Mapping[str, float]:
+        return {"serving": 2_000_000_000.0}
+
     def rows(self) -> Mapping[str, RowCounts]:
         return {
             "nodes": RowCounts(10, 9, 0, {0.5: 8.0}, 9),

@@ -28,6 +28,7 @@ from tests.telemetry.sources import Exposed
         'metrics_api_watch_restarts_total{resource="pods"} 2.0',
         'metrics_api_watch_relists_total{resource="pods"} 1.0',
         'metrics_api_watched_objects{resource="pods"} 300.0',
+        'metrics_api_certificate_expiry_timestamp_seconds{certificate="serving"} 2e+09',
         "metrics_api_watchers 12.0",
         "metrics_api_watchers_cut_off_total 3.0",
         'metrics_api_review_cache_hits_total{cache="access"} 40.0',
@@ -44,7 +45,19 @@ def test_no_family_of_ours_has_a_label_that_grows_with_the_cluster() -> None:
     exposed.reads.answered("get", "pods", [], 0.001)
     labels = {name for line in exposed.lines("metrics_api_") for name in re.findall(r"(\w+)=\"", line)}
     assert labels <= {
-        *("cache", "code", "document", "le", "quantile", "reason", "resource", "result", "route", "state"),
+        *(
+            "cache",
+            "certificate",
+            "code",
+            "document",
+            "le",
+            "quantile",
+            "reason",
+            "resource",
+            "result",
+            "route",
+            "state",
+        ),
     }
 
 

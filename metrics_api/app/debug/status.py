@@ -12,8 +12,8 @@ from pathlib import Path
 from metrics_api import __version__
 from metrics_api.api.probes import Check
 from metrics_api.app.admission import Admission
+from metrics_api.app.certificates import described, described_file
 from metrics_api.app.collection import Collection
-from metrics_api.app.debug.certificates import described, described_file
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
 from metrics_api.clock import Clock

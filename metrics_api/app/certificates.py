@@ -1,7 +1,8 @@
-"""Certificates in the words of a report. To be called in a thread: it reads files and brings a large library."""
+"""Certificates in the words of a report, and when they end. For a thread: files are read, a large library is brought."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,11 @@ def described_file(path: Path) -> CertificateReport | None:
     except OSError:
         return None
     return found[0] if found else None
+
+
+def first_expiry(certificates: Iterable[CertificateReport]) -> float | None:
+    """Return the Unix time at which the first of them expires, ``None`` when there is none."""
+    return min((each.not_after for each in certificates), default=None)
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
