@@ -1,4 +1,4 @@
-"""Certificates in the words of a report, and when they end. For a thread: files are read, a large library is brought."""
+"""Certificates in the words of a report, and when they end. For a thread: it reads files and brings a large library."""
 
 from __future__ import annotations
 
