@@ -30,6 +30,7 @@ from metrics_api.app.heap import set_heap_aside
 from metrics_api.app.long_requests import LongRequests
 from metrics_api.app.measured import Measured
 from metrics_api.app.reasons import Reasons
+from metrics_api.app.tls import build_tls
 from metrics_api.app.verified import Verified
 from metrics_api.app.warm_start import WarmStart
 from metrics_api.clock import Clock, SystemClock
@@ -37,17 +38,14 @@ from metrics_api.errors import first_of_ours
 from metrics_api.peers.giving import Giver, PeerGate
 from metrics_api.peers.proof import PeerKey
 from metrics_api.serving.access_log import AccessLog
-from metrics_api.serving.certificates import ServingPair, find_pair
 from metrics_api.serving.deadlines import Deadlines
 from metrics_api.serving.front import Answers, Application, Front, Scope
 from metrics_api.serving.inflight import InFlight
-from metrics_api.serving.keeper import NamedPair, TlsKeeper
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.listen import open_listener
 from metrics_api.serving.protocol import peer_chain
 from metrics_api.serving.refused import RefusedCertificates
 from metrics_api.serving.server import HttpsServer
-from metrics_api.settings.cipher_suites import openssl_names
 from metrics_api.settings.values import Settings
 from metrics_api.store.changes import Changes
 from metrics_api.store.store import Store
@@ -94,7 +92,7 @@ class Program:
         )
         self._reads, self._lag = Reads(self._clock), LoopLag(self._clock)
         self._collection = Collection(settings, self._clock, self._store, self._requests)
-        self._tls = _build_tls(settings)
+        self._tls = build_tls(settings)
         self.verified = (
             Verified(settings, self._clock, self._tls.serve, verified_timing) if settings.verified_tls else None
         )
@@ -284,19 +282,3 @@ class Program:
 
 def _verb(scope: Scope) -> str:
     return parse_request(scope["method"], scope["path"], scope["query_string"]).verb
-
-
-def _build_tls(settings: Settings) -> TlsKeeper:
-    pair = find_pair(
-        settings.tls_cert_file, settings.tls_private_key_file, settings.cert_dir, str(settings.bind_address)
-    )
-    return TlsKeeper(
-        pair,
-        [
-            NamedPair.of(ServingPair.at(each.certificate_file, each.key_file), each.names)
-            for each in settings.tls_sni_cert_key
-        ],
-        minimum=settings.tls_min_version,
-        ciphers=openssl_names(settings.tls_cipher_suites),
-        ask_for_certificates=asks_for_certificates(settings),
-    )

@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from metrics_api.clock import Clock
 from metrics_api.errors import KubeError, KubeExpiredError, KubeStatusError, KubeUnreachableError
+from metrics_api.kube.advice import advice
 from metrics_api.kube.answers import status_error
 from metrics_api.kube.backoff import Backoff
 from metrics_api.kube.client import KubeClient
@@ -281,12 +282,12 @@ class Reflector(Generic[T, K]):
             logger.debug("%s: the watch broke off, it will be resumed: %s", self._watched.noun, error)
             return
         self._judge_version(error)
-        self.fault = f"{error}; {self._advice(error)}"
+        self.fault = f"{error}; {advice(self._watched.noun, error)}"
         if self._lost_since is None:
             self._lost_since = self._clock.monotonic()
             logger.warning(
                 "%s: %s; %d known stay as they were, asking again; %s",
-                self._watched.noun, error, len(self._known), self._advice(error),
+                self._watched.noun, error, len(self._known), advice(self._watched.noun, error),
             )  # fmt: skip
 
     def _judge_version(self, error: KubeError) -> None:
@@ -301,16 +302,3 @@ class Reflector(Generic[T, K]):
         self._refusals += 1
         if self._refusals >= _MOST_REFUSALS:
             self._version, self._refusals = None, 0
-
-    def _advice(self, error: KubeError) -> str:
-        code = error.code if isinstance(error, KubeStatusError) else None
-        if code == 403:
-            return (
-                f"grant get, list and watch on {self._watched.noun} (core API group) in all namespaces: "
-                "a ClusterRole and a ClusterRoleBinding for this service account"
-            )
-        if code == 401:
-            return "the credentials are not accepted: check the service account's token or the kubeconfig"
-        if isinstance(error, KubeUnreachableError):
-            return "check the API server, its address, and network policies"
-        return "see kube-apiserver's log"

@@ -9,7 +9,8 @@ import sys
 import textwrap
 from collections.abc import Iterator
 
-from metrics_api.settings.flags import ENVIRONMENT_PREFIX, SECTIONS, Flag, Section
+from metrics_api.settings.flag import ENVIRONMENT_PREFIX, Flag, Section
+from metrics_api.settings.flags import SECTIONS
 from metrics_api.settings.inert import GROUPS, InertGroup
 
 _WIDTH = 100

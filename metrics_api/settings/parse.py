@@ -11,7 +11,8 @@ from metrics_api.errors import SelectorError, SettingsError
 from metrics_api.selectors import parse_label_selector
 from metrics_api.settings import kinds
 from metrics_api.settings.cipher_suites import TLS13_SUITES
-from metrics_api.settings.flags import ENVIRONMENT_PREFIX, FLAGS, REQUESTS, environment_name
+from metrics_api.settings.flag import ENVIRONMENT_PREFIX, environment_name
+from metrics_api.settings.flags import FLAGS, REQUESTS
 from metrics_api.settings.inert import INERT
 from metrics_api.settings.pflag import Grammar, Occurrence, normalize, read_arguments, suggest
 from metrics_api.settings.quoting import one_line, quote

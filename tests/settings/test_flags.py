@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from metrics_api.settings.flags import FLAGS, Flag
+from metrics_api.settings.flag import Flag
+from metrics_api.settings.flags import FLAGS
 from metrics_api.settings.kinds import show
 from metrics_api.settings.parse import parse_settings
 from metrics_api.settings.values import Settings
