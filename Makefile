@@ -38,7 +38,7 @@ format: $(VENV)/.dev ## put the code into the project's form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.dev ## the benchmarks (minutes)
+bench: $(VENV)/.dev ## the benchmarks (long; for a quiet machine)
 	$(BIN)/python -m benchmarks
 
 bench-quick: $(VENV)/.dev ## the same with small clusters

@@ -11,12 +11,15 @@ import metrics_api
 
 BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.routes": ([], []),
+    "benchmarks.formats": ([], ["--quick"]),
     "benchmarks.auth": (["--rounds", "25"], ["--rounds", "3", "--requests", "1000", "--users", "100"]),
     "benchmarks.decode": ([], ["--rounds", "5"]),
     "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
+    "benchmarks.start": ([], ["--quick"]),
     "benchmarks.scrape": ([], ["--quick"]),
     "benchmarks.memory": ([], ["--quick"]),
     "benchmarks.peers": ([], ["--nodes", "100"]),
+    "benchmarks.faults": (["--nodes", "1000", "--rounds", "3"], ["--quick"]),
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),
     "benchmarks.watchers": ([], ["--quick"]),
@@ -33,8 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small clusters and few rounds")
     options = parser.parse_args()
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"metrics-api {metrics_api.__version__}, {python}, {platform.machine()}, {platform.system()}")
+    print(f"metrics-api {metrics_api.__version__}, {platform.machine()}, {platform.system()}")
     failed = 0
     for module, (full, quick) in BENCHMARKS.items():
         print(f"\n== {module}", flush=True)

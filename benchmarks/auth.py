@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import ssl
 import statistics
 import time
 from typing import Any
 
+from benchmarks.report import print_report
 from benchmarks.routes import FixedView
 from metrics_api.api.app import build_api
 from metrics_api.api.probes import PING, Probes
@@ -192,20 +192,12 @@ def main() -> None:
     import uvloop
 
     result = uvloop.run(measure(options.requests, options.rounds, options.users))
-    if options.json:
-        print(json.dumps(result))
-        return
-    for way, figures in result.items():
-        if way != "newcomers":
-            print(
-                f"{way:12} {figures['without_us']:6.1f} µs without, {figures['with_us']:6.1f} with: "
-                f"{figures['checks_us']:5.1f} µs for both checks, x {figures['ratio']:.2f}"
-            )
-    figures = result["newcomers"]
-    print(
-        f"{options.users} first requests in {figures['all_ms']:.0f} ms; a known user meanwhile: "
-        f"p50 {figures['p50_ms']:.2f}, p99 {figures['p99_ms']:.2f}, max {figures['max_ms']:.2f} ms"
-    )
+    newcomers = result.pop("newcomers")
+    tables = {
+        "checks, µs a request": [{"way": way, **figures} for way, figures in result.items()],
+        f"a known user beside {options.users} first requests": [newcomers],
+    }
+    print_report("auth", tables, as_json=options.json)
 
 
 if __name__ == "__main__":

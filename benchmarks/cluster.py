@@ -1,7 +1,12 @@
 """The stand-in cluster as a process of its own, for benchmarks that measure a server beside it.
 
 Says how it can be reached, and what there is to ask for, on standard output, as one line of JSON. Then reads commands,
-each answered with a line: ``register PORT`` hands the API group to the server on that port. Ends with its input.
+each answered with a line of JSON, and ends with its input:
+
+- ``register PORT`` hands the API group to the server on that port.
+- ``ill`` and ``well`` have the kubelets fall ill (``benchmarks.illness``) and recover.
+- ``failed`` is answered with the nodes that have sent an error since it was last asked.
+- ``inventory`` is answered with all nodes, all pods with their nodes, and the nodes that do not answer well when ill.
 """
 
 from __future__ import annotations
@@ -10,11 +15,13 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.illness import Illness
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
 from metrics_api.localcluster.users import User
@@ -44,6 +51,7 @@ def workload(pods: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 async def _serve(options: argparse.Namespace) -> None:
+    began = time.monotonic()
     async with LocalCluster(
         nodes=options.nodes,
         pods_per_node=options.pods,
@@ -52,6 +60,7 @@ async def _serve(options: argparse.Namespace) -> None:
         psi=options.psi,
         shared_certificates=True,
     ) as cluster:
+        started = time.monotonic() - began
         kubeconfig = write_kubeconfig(Path(options.directory) / "kubeconfig", cluster.server_kubeconfig())
         found = workload(cluster.fleet.pod_objects())
         pod = next(each for each in cluster.fleet.pod_objects() if each["metadata"]["namespace"] == found["namespace"])
@@ -63,13 +72,35 @@ async def _serve(options: argparse.Namespace) -> None:
             pods=sum(1 for _ in cluster.fleet.pod_objects()),
             node=cluster.fleet.node_names[0],
             pod=pod["metadata"]["name"],
+            started=started,
             **found,
         )
+        illness = Illness(cluster.fleet, options.seed)
         while command := (await asyncio.to_thread(sys.stdin.readline)).split():
-            if command[0] == "register":
-                cluster.register_extension(int(command[1]), verified=False, versions=["v1beta1"])
-                await cluster.aggregator.idle()
-            _say(done=command[0])
+            _say(**await _obey(command, cluster, illness))
+
+
+async def _obey(command: Sequence[str], cluster: LocalCluster, illness: Illness) -> dict[str, object]:
+    match command:
+        case ["register", port]:
+            cluster.register_extension(int(port), verified=False, versions=["v1beta1"])
+            await cluster.aggregator.idle()
+        case ["ill"]:
+            illness.spread()
+        case ["well"]:
+            illness.end()
+        case ["failed"]:
+            return {"failed": illness.failed_lately()}
+        case ["inventory"]:
+            pods = ((pod["metadata"], pod["spec"]["nodeName"]) for pod in cluster.fleet.pod_objects())
+            return {
+                "nodes": list(cluster.fleet.node_names),
+                "incurable": list(illness.incurable()),
+                "pods": [(metadata["namespace"], metadata["name"], node) for metadata, node in pods],
+            }
+        case _:
+            raise ValueError(f"{' '.join(command)!r} is no command")
+    return {"done": command[0]}
 
 
 def _say(**facts: object) -> None:
@@ -80,7 +111,7 @@ def main() -> None:
     """Serve until standard input ends."""
     import uvloop
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--nodes", type=int, required=True)
     parser.add_argument("--pods", type=int, required=True, help="on each node")
     parser.add_argument("--seed", type=int, default=1)

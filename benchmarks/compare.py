@@ -21,8 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import programs
-from benchmarks.freshness import node_ages
+from benchmarks import programs, served
 from benchmarks.load import load, tool
 from benchmarks.programs import Cluster, Server
 from benchmarks.report import print_report, quantile
@@ -35,15 +34,15 @@ _OURS, _THEIRS = "metrics-api", "metrics-server"
 async def _turn(cluster: Cluster, server: Server, options: argparse.Namespace) -> dict[str, float]:
     """Return every figure of one server, by name."""
     facts = cluster.facts
-    figures = {"start until every node is served, s": await programs.until_served(cluster, server)}
+    figures = {"start until every node is served, s": await served.until_served(cluster, server)}
     await asyncio.sleep(options.resolution)
     figures["resident, fresh, MiB"] = server.resident_mib()
     spent, began = server.cpu_seconds(), time.monotonic()
     await asyncio.sleep(options.seconds)
     scrapes = facts.nodes * (time.monotonic() - began) / options.resolution
     figures["CPU per node and scrape, ms"] = (server.cpu_seconds() - spent) * 1000 / scrapes
-    async with programs.reader(facts, server.url) as client:
-        ages = await node_ages(client, options.seconds)
+    async with served.reader(facts, server.url) as client:
+        ages = await served.node_ages(client, options.seconds)
     figures["age p50, s"], figures["age p99, s"] = quantile(ages, 0.5), quantile(ages, 0.99)
     for request in hot_requests(facts):
         for connections in options.connections:

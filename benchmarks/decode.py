@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.report import print_report
 from metrics_api.kubelet.gzipped import gunzip
 from metrics_api.kubelet.resource import ResourceDecoder
 from metrics_api.kubelet.summary import decode_summary
@@ -135,10 +136,11 @@ def measure(run: Callable[[bytes], object], documents: list[bytes], rounds: int)
 
 
 def main() -> None:
-    """Print a table."""
+    """Print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--pods", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rng = random.Random(1)
     containers = make_containers(arguments.pods, rng)
@@ -153,13 +155,16 @@ def main() -> None:
     def resource(body: bytes) -> object:
         return decoder.decode(body, _NODE, requested=_NOW, received=_NOW)
 
-    print(f"{arguments.pods} pods, {len(containers)} containers")
-    for name, run, documents in (
-        ("summary", summary, summaries),
-        ("resource", resource, texts),
-        ("gunzip of resource", lambda body: gunzip(body, 1 << 24), packed),
-    ):
-        print(f"{name:20} {len(documents[0]):8} bytes {measure(run, documents, arguments.rounds):8.0f} µs")
+    decoders: dict[str, tuple[Callable[[bytes], object], list[bytes]]] = {
+        "summary": (summary, summaries),
+        "resource": (resource, texts),
+        "gunzip of resource": (lambda body: gunzip(body, 1 << 24), packed),
+    }
+    rows = [
+        {"document": name, "bytes": len(documents[0]), "µs": measure(run, documents, arguments.rounds)}
+        for name, (run, documents) in decoders.items()
+    ]
+    print_report("decode", rows, as_json=arguments.json, pods=arguments.pods, containers=len(containers))
 
 
 if __name__ == "__main__":

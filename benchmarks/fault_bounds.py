@@ -19,19 +19,25 @@ def median_of(runs: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def table(healthy: dict[str, float], ill: dict[str, float]) -> str:
-    """Return both beside each other, with their ratio and what it may be."""
-    lines = [f"{'':26}{'healthy':>12}{'faults':>12}{'ratio':>8}{'at most':>9}"]
-    for key, value in healthy.items():
-        ratio = f"{ill[key] / value:8.2f}" if value else f"{'':8}"
-        bound = f"{_BOUNDS[key]:9.2f}" if key in _BOUNDS else f"{0:9}" if key in _NEVER_MISSING else ""
-        lines.append(f"{key:26}{value:>12}{ill[key]:>12}{ratio}{bound}")
-    return "\n".join(lines)
-
-
-def passed_bounds(healthy: dict[str, float], ill: dict[str, float]) -> list[str]:
-    """Return the figures that are worse than they may be."""
+def compared(healthy: dict[str, float], ill: dict[str, float]) -> list[dict[str, Any]]:
+    """Return both beside each other, with their ratio and what it may be, or how many rows may be missing."""
+    most = {**_BOUNDS, **dict.fromkeys(_NEVER_MISSING, 0)}
     return [
-        *(key for key, most in _BOUNDS.items() if ill[key] > most * healthy[key]),
+        {
+            "figure": key,
+            "healthy": value,
+            "faults": ill[key],
+            "ratio": ill[key] / value if value else None,
+            "at most": most.get(key),
+        }
+        for key, value in healthy.items()
+    ]
+
+
+def passed_bounds(healthy: dict[str, float], ill: dict[str, float], *, only_missing: bool = False) -> list[str]:
+    """Return the figures that are worse than they may be; ``only_missing`` of those that count rows."""
+    bounds = {} if only_missing else _BOUNDS
+    return [
+        *(key for key, most in bounds.items() if ill[key] > most * healthy[key]),
         *(key for key in _NEVER_MISSING if ill[key]),
     ]

@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from benchmarks.report import Figures, print_report
 from benchmarks.routes import HEADERS, V1BETA1, FixedView, Sink, no_body, request_scope
 from metrics_api.api.app import MetricsAPI, build_api
 from metrics_api.api.probes import PING, Probes
@@ -114,37 +113,21 @@ async def _longest_turn() -> float:
         return longest
 
 
-async def _run(rounds: int) -> list[dict[str, object]]:
+async def _run(rounds: int) -> dict[str, list[Figures]]:
+    """Return the tables, by name: of short answers, and of each whole list."""
     bench = Bench(rounds)
-    results: list[dict[str, object]] = []
+    tables: dict[str, list[Figures]] = {"short answers": []}
     for name, accept in FORMATS.items():
         one, many = accept.format(list=""), accept.format(list="List")
-        result: dict[str, object] = {
-            "format": name,
-            "pod_us": round(await bench.small(_POD, "", one) * 1e6, 1),
-            "hpa_us": round(await bench.small(*_HPA, many) * 1e6, 1),
-        }
+        pod, hpa = await bench.small(_POD, "", one), await bench.small(*_HPA, many)
+        tables["short answers"].append({"format": name, "1 pod µs": pod * 1e6, "HPA µs": hpa * 1e6})
         for gzip in (False, True):
             for objects in ("nodes", "pods"):
                 measured = await bench.whole(f"{V1BETA1}/{objects}", many, gzip=gzip)
-                key = f"{objects}_gzip" if gzip else objects
-                result[key] = {case: round(value * 1e3, 3) for case, value in measured.items() if case != "bytes"}
-                result[f"{key}_bytes"] = measured["bytes"]
-        results.append(result)
-    return results
-
-
-def _table(results: Sequence[Mapping[str, object]]) -> None:
-    print(f"{'format':<20}{'1 pod µs':>10}{'HPA µs':>10}")
-    for result in results:
-        print(f"{result['format']:<20}{result['pod_us']:>10}{result['hpa_us']:>10}")
-    for key in ("nodes", "pods", "nodes_gzip", "pods_gzip"):
-        print(f"\n{key + ' (ms)':<20}{'first':>10}{'again':>10}{'kept':>10}{'stall':>10}{'bytes':>14}")
-        for result in results:
-            cells = result[key]
-            if isinstance(cells, dict):
-                figures = "".join(f"{cells[case]:>10}" for case in ("first", "again", "kept", "stall"))
-                print(f"{result['format']:<20}{figures}{result[f'{key}_bytes']:>14,}")
+                cells = {f"{case} ms": value * 1e3 for case, value in measured.items() if case != "bytes"}
+                row = {"format": name, **cells, "bytes": measured["bytes"]}
+                tables.setdefault(f"all {objects}{', gzip' if gzip else ''}", []).append(row)
+    return tables
 
 
 def main() -> None:
@@ -153,11 +136,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="one round only")
     arguments = parser.parse_args()
-    results = asyncio.run(_run(1 if arguments.quick else 5))
-    if arguments.json:
-        json.dump(results, sys.stdout, indent=2)
-        return
-    _table(results)
+    tables = asyncio.run(_run(1 if arguments.quick else 5))
+    print_report("formats", tables, as_json=arguments.json)
 
 
 if __name__ == "__main__":

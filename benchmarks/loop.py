@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import programs
+from benchmarks import programs, served
 from benchmarks.load import load
-from benchmarks.programs import GROUP, Cluster, Server
+from benchmarks.programs import Cluster, Server
 from benchmarks.report import print_report, quantile
+from benchmarks.served import GROUP
 
 _LIST_EVERY = 2.0
 
@@ -28,7 +29,7 @@ async def _phases(cluster: Cluster, server: Server, options: argparse.Namespace)
     def now() -> float:
         return time.monotonic() - server.began
 
-    await programs.until_served(cluster, server)
+    await served.until_served(cluster, server)
     ends = {"start": (0.0, now())}
     await asyncio.sleep(2 * options.resolution)
     began = now()
@@ -47,7 +48,7 @@ async def _phases(cluster: Cluster, server: Server, options: argparse.Namespace)
 
 async def _ask_for_all(cluster: Cluster, server: Server, seconds: float) -> None:
     end = time.monotonic() + seconds
-    async with programs.reader(cluster.facts, server.url) as client:
+    async with served.reader(cluster.facts, server.url) as client:
         while time.monotonic() < end:
             await client.get(f"{GROUP}/pods")
             await asyncio.sleep(_LIST_EVERY)

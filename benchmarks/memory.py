@@ -12,6 +12,7 @@ import asyncio
 import gc
 import importlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,16 +21,9 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import (
-    circumstances,
-    items,
-    raise_file_limit,
-    resident_mib,
-    running_cluster,
-    running_server,
-    until_complete,
-)
+from benchmarks import programs, served, usage
 from benchmarks.record import AheadClock, measure, node_info, pod_info, scrape
+from benchmarks.report import Figures, print_report
 from metrics_api.store.store import Store
 
 _IMPORTS = (
@@ -55,21 +49,22 @@ _GENERATIONS = 10
 async def _whole(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="metrics-api-memory-") as directory:
         async with (
-            running_cluster(directory, nodes=nodes, pods=options.pods, seed=options.seed) as cluster,
-            running_server(cluster, directory, options.resolution) as server,
+            programs.cluster(Path(directory), nodes=nodes, pods=options.pods, seed=options.seed) as cluster,
+            programs.server(cluster, programs.ours(resolution=options.resolution)) as server,
+            served.reader(cluster.facts, server.url) as client,
         ):
             await asyncio.sleep(2 * options.resolution)
-            served, _ = resident_mib(server.pid)
-            await until_complete(server.client, nodes, nodes * options.pods)
-            await items(server.client, "pods")
+            unread = server.resident_mib()
+            await served.until_served(cluster, server)
+            await served.items(client, "pods")
             await asyncio.sleep(_SETTLING)
-            read, peak = resident_mib(server.pid)
+            read, peak = server.resident_mib(), server.peak_mib()
     return {
         "nodes": nodes,
         "pods": nodes * options.pods,
-        "served_mib": round(served, 1),
-        "read_mib": round(read, 1),
-        "peak_mib": round(peak, 1),
+        "served MiB": unread,
+        "read MiB": read,
+        "peak MiB": peak,
     }
 
 
@@ -81,19 +76,15 @@ def _imports() -> dict[str, float]:
 
 
 def _imports_here() -> dict[str, float]:
-    before, found = _own_mib(), {}
+    before, found = usage.resident_mib(os.getpid()), {}
     found["python, this benchmark and the store"] = before
     for name in _IMPORTS:
         importlib.import_module(name)
         gc.collect()
-        after = _own_mib()
+        after = usage.resident_mib(os.getpid())
         found[name], before = after - before, after
     found["in all"] = before
     return {name: round(size, 1) for name, size in found.items()}
-
-
-def _own_mib() -> float:
-    return resident_mib(int(Path("/proc/self").resolve().name))[0]
 
 
 def _churn(nodes: int, pods: int) -> list[int]:
@@ -119,26 +110,31 @@ def _churn(nodes: int, pods: int) -> list[int]:
     return kept[:-1]
 
 
-def _table(result: dict[str, Any]) -> str:
-    lines = [f"{'nodes':>8}{'pods':>9}{'served':>10}{'read':>10}{'peak':>10}   MiB"]
-    lines += [
-        f"{w['nodes']:>8}{w['pods']:>9}{w['served_mib']:>10}{w['read_mib']:>10}{w['peak_mib']:>10}"
-        for w in result["whole"]
-    ]
-    lines += ["", "imports, MiB", *(f"  {name:40}{size:>8}" for name, size in result["imports"].items())]
-    lines += ["", *(f"{name:58}{value:>8}" for name, value in result["pod"].items())]
-    lines += [f"{'kept after each of nine generations of pods, kB':58}{result['churn_kb']}"]
-    return "\n".join(lines)
+def _tables(options: argparse.Namespace) -> dict[str, list[Figures]]:
+    pod = measure(min(max(options.nodes), 500), options.pods, 1)
+    costs = {
+        "a pod in the store, unread": pod.own_bytes,
+        "with what is known of it from the API server": pod.whole_bytes,
+        "its item, kept while it is read": pod.item_bytes,
+    }
+    churn = enumerate(_churn(20, options.pods), 1)
+    return {
+        "imports": [{"import": name, "MiB": size} for name, size in _imports().items()],
+        "pod": [{"of a pod": name, "bytes": round(size)} for name, size in costs.items()],
+        "churn": [{"generation of pods": number, "kept kB": kept // 1000} for number, kept in churn],
+        "whole": [asyncio.run(_whole(nodes, options)) for nodes in options.nodes],
+    }
 
 
 def main() -> None:
-    """Measure all of it; print JSON, then a table."""
+    """Measure all of it; print tables, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--nodes", type=int, nargs="+", default=[100, 1000, 5000])
     parser.add_argument("--pods", type=int, default=30, help="on each node")
     parser.add_argument("--resolution", type=float, default=15)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a small cluster")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--imports-here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.imports_here:
@@ -146,22 +142,9 @@ def main() -> None:
         return
     if options.quick:
         options.nodes, options.resolution = [20, 100], 10
-    raise_file_limit()
-    pod = measure(min(max(options.nodes), 500), options.pods, 1)
-    result = {
-        **circumstances(),
-        "imports": _imports(),
-        "pod": {
-            "bytes a pod in the store, unread": round(pod.own_bytes),
-            "with what is known of it from the API server": round(pod.whole_bytes),
-            "its item, kept while it is read": round(pod.item_bytes),
-        },
-        "churn_kb": [kept // 1000 for kept in _churn(20, options.pods)],
-        "whole": [asyncio.run(_whole(nodes, options)) for nodes in options.nodes],
-    }
-    print(json.dumps(result))
-    print(f"\n{options.pods} pods on each node, at {options.resolution:g} s")
-    print(_table(result))
+    print_report(
+        "memory", _tables(options), as_json=options.json, pods_per_node=options.pods, resolution=options.resolution
+    )
 
 
 if __name__ == "__main__":

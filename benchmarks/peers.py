@@ -18,6 +18,7 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 from benchmarks.record import node_info, pod_info, scrape
+from benchmarks.report import print_report
 from metrics_api.api.app import build_api
 from metrics_api.api.probes import Probes
 from metrics_api.app.warm_start import WarmStart
@@ -141,18 +142,19 @@ def document(nodes: int, pods: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print a table, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, default=30, help="pods on each node, of two containers each")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--give", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.give:
         asyncio.run(give(options.nodes, options.pods, options.give))
         return
     figures = {**document(options.nodes, options.pods), **asyncio.run(take(options.nodes, options.pods))}
-    for name, value in figures.items():
-        print(f"{name:40}{value:10,.3f}")
+    rows = [{"figure": name, "value": value} for name, value in figures.items()]
+    print_report("peers", rows, as_json=options.json, nodes=options.nodes, pods_per_node=options.pods)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,10 @@
-"""The programs of a benchmark, each a process of its own: the stand-in cluster, and the server that is measured.
-
-What a process has used is read from ``/proc``, so that any server can be measured, whatever it is written in.
-"""
+"""The programs of a benchmark, each a process of its own: the stand-in cluster, and the server that is measured."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import os
 import resource
 import socket
 import sys
@@ -19,13 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+from benchmarks import usage
 
-GROUP = "/apis/metrics.k8s.io/v1beta1"
-_TICKS = os.sysconf("SC_CLK_TCK")
-_LOOK_EVERY = 0.05
-_PATIENCE = 600.0
-_LONGEST_LINE = 64 << 20
+_LONGEST_LINE = 256 << 20  # the inventory of 5,000 nodes with 110 pods each has some 30 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +34,23 @@ class Facts:
     node: str
     pod: str
     """The name of a pod in ``namespace``."""
+    started: float
+    """Seconds that the start took, without Python's own."""
     namespace: str
     namespace_pods: int
     selector: str
     """Selects, in that namespace, what an HPA would ask for."""
     selected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The names of what there is."""
+
+    good_nodes: frozenset[str]
+    """Those that answer well even when there is illness, but for a 500 now and then."""
+    good_pods: frozenset[tuple[str, str]]
+    """Namespace and name of the pods on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,31 @@ class Cluster:
 
     async def register(self, server: Server) -> None:
         """Hand ``metrics.k8s.io`` to a server."""
+        await self._command(f"register {server.port}")
+
+    async def make(self, state: str) -> None:
+        """Make its nodes ``ill`` or ``well``."""
+        await self._command(state)
+
+    async def failed_lately(self) -> frozenset[str]:
+        """Return the nodes that have answered with an error since this was last asked."""
+        return frozenset((await self._command("failed"))["failed"])
+
+    async def inventory(self) -> Inventory:
+        """Return what there is."""
+        said = await self._command("inventory")
+        good = frozenset(said["nodes"]) - frozenset(said["incurable"])
+        return Inventory(good, frozenset((namespace, name) for namespace, name, node in said["pods"] if node in good))
+
+    async def _command(self, command: str) -> dict[str, Any]:
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("the cluster has no pipes")
-        self.process.stdin.write(f"register {server.port}\n".encode())
-        await self.process.stdout.readline()
+        self.process.stdin.write(f"{command}\n".encode())
+        line = await self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the cluster ended at the command {command!r}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +107,25 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time it has taken so far, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return usage.cpu_seconds(self.process.pid)
 
     def resident_mib(self) -> float:
         """Return its resident memory."""
-        return self._memory_mib("VmRSS")
+        return usage.resident_mib(self.process.pid)
 
     def peak_mib(self) -> float:
         """Return the most resident memory it ever had."""
-        return self._memory_mib("VmHWM")
-
-    def _memory_mib(self, field: str) -> float:
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
+        return usage.peak_mib(self.process.pid)
 
 
 @contextlib.asynccontextmanager
 async def cluster(directory: Path, *, nodes: int, pods: int, **options: object) -> AsyncIterator[Cluster]:
-    """Run a stand-in cluster; options are those of ``benchmarks.cluster``."""
+    """Run a stand-in cluster; options are those of ``benchmarks.cluster``, a switch's value ``True`` or ``False``."""
     allow_many_files()
     arguments = {"nodes": nodes, "pods": pods, "directory": directory, **options}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.cluster"),
-        *(f"--{name}={value}" for name, value in arguments.items()),
+        *(_argument(name, value) for name, value in arguments.items()),
         stdin=PIPE,
         stdout=PIPE,
         limit=_LONGEST_LINE,
@@ -113,36 +133,60 @@ async def cluster(directory: Path, *, nodes: int, pods: int, **options: object) 
     try:
         if process.stdout is None:
             raise RuntimeError("the cluster has no standard output")
-        said: dict[str, Any] = json.loads(await process.stdout.readline())
+        if not (line := await process.stdout.readline()):
+            raise RuntimeError("the cluster ended before it began")
+        said: dict[str, Any] = json.loads(line)
         yield Cluster(Facts(**said), directory, process)
     finally:
         await _end(process)
 
 
+def _argument(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name}={value}"
+
+
 def ours(*, resolution: float = 15, program: Sequence[str] = ("-m", "metrics_api")) -> list[str]:
     """Return the command of our server, but for what ``server`` adds."""
-    return [sys.executable, *program, "serve", "--kubelet-denied-cidrs=", f"--metric-resolution={resolution:g}s"]
+    return [sys.executable, *program, "serve", "--kubelet-denied-cidrs=", *_rhythm(resolution)]
 
 
 def incumbent(binary: str, *, resolution: float = 15) -> list[str]:
     """Return the command of a metrics-server binary, but for what ``server`` adds."""
-    return [binary, "--kubelet-insecure-tls", f"--metric-resolution={resolution:g}s"]
+    return [binary, "--kubelet-insecure-tls", *_rhythm(resolution)]
+
+
+def _rhythm(resolution: float) -> list[str]:
+    timeout = min(10, 0.8 * resolution)  # metrics-server wants it shorter than the resolution
+    return [f"--metric-resolution={resolution:g}s", f"--kubelet-request-timeout={timeout:g}s"]
 
 
 @contextlib.asynccontextmanager
-async def server(cluster: Cluster, command: Sequence[str], *, name: str = "metrics-api") -> AsyncIterator[Server]:
-    """Run a metrics server against the cluster, with metrics-server's flags. Its log is ``<name>.log``."""
+async def server(
+    cluster: Cluster, command: Sequence[str], *, name: str = "metrics-api", tree: Path | None = None
+) -> AsyncIterator[Server]:
+    """Run a metrics server against the cluster, with metrics-server's flags. Its log is ``<name>.log``.
+
+    Args:
+        cluster: Whose nodes it scrapes.
+        command: What to run, and the flags beside those that say where everything is.
+        name: What to call it.
+        tree: A checkout whose program is run, instead of this one's.
+    """
     port, kubeconfig = _free_port(), cluster.facts.kubeconfig
     with (cluster.directory / f"{name}.log").open("ab") as log:
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *command,
-            *(f"--secure-port={port}", f"--cert-dir={cluster.directory / name}", f"--kubeconfig={kubeconfig}"),
-            *(f"--authentication-kubeconfig={kubeconfig}", f"--authorization-kubeconfig={kubeconfig}"),
-            *("--kubelet-preferred-address-types=InternalIP", "--kubelet-use-node-status-port"),
+            *(f"--secure-port={port}", "--bind-address=127.0.0.1", f"--cert-dir={cluster.directory / name}"),
+            *(f"--kubeconfig={kubeconfig}", f"--authentication-kubeconfig={kubeconfig}"),
+            *(f"--authorization-kubeconfig={kubeconfig}", "--kubelet-use-node-status-port"),
+            "--kubelet-preferred-address-types=InternalIP",
             stdin=DEVNULL,
             stdout=log,
             stderr=log,
+            cwd=tree,
         )
     try:
         yield Server(name, process, port, began)
@@ -150,55 +194,10 @@ async def server(cluster: Cluster, command: Sequence[str], *, name: str = "metri
         await _end(process)
 
 
-@contextlib.asynccontextmanager
-async def reader(facts: Facts, url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client that may read everything."""
-    async with httpx.AsyncClient(
-        base_url=url,
-        headers={"authorization": f"Bearer {facts.token}"},
-        verify=False,  # noqa: S501 - a self-signed certificate on loopback
-        trust_env=False,
-        timeout=120,
-    ) as client:
-        yield client
-
-
-async def until_served(cluster: Cluster, server: Server, *, pods: bool = True) -> float:
-    """Wait until every node, and every pod, is served; return the seconds that took from the server's start.
-
-    Raises:
-        TimeoutError: it takes more than ten minutes.
-        RuntimeError: the server has ended.
-    """
-    facts = cluster.facts
-    async with asyncio.timeout(_PATIENCE), reader(facts, server.url) as client:
-        while await _count(client, "nodes") < facts.nodes:
-            await _rest(server, cluster)
-        took = time.monotonic() - server.began
-        while pods and await _count(client, "pods") < facts.pods:
-            await _rest(server, cluster)
-            await asyncio.sleep(1)  # such a look is expensive
-    return took
-
-
-async def _rest(server: Server, cluster: Cluster) -> None:
-    if server.process.returncode is not None:
-        log = cluster.directory / f"{server.name}.log"
-        raise RuntimeError(f"{server.name} has ended: {log.read_text()[-2000:]}")
-    await asyncio.sleep(_LOOK_EVERY)
-
-
-async def _count(client: httpx.AsyncClient, resource_name: str) -> int:
-    try:
-        answer = await client.get(f"{GROUP}/{resource_name}")
-    except httpx.TransportError:
-        return 0
-    return answer.content.count(b'"timestamp":') if answer.status_code == httpx.codes.OK else 0
-
-
 async def _end(process: Process) -> None:
     if process.returncode is None:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
     await process.wait()
 
 
@@ -210,6 +209,6 @@ def _free_port() -> int:
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files for this process and those it starts."""
+    """Raise the limit of open files for this process and those it starts: a connection a node, on both sides."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65_536)), hard))

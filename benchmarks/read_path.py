@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import programs
+from benchmarks import programs, served
 from benchmarks.load import load, tool
 from benchmarks.programs import Cluster, Server
 from benchmarks.report import print_report
@@ -61,7 +61,7 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
                     programs.cluster(Path(folder), nodes=nodes, pods=options.pods) as cluster,
                     programs.server(cluster, programs.ours(resolution=resolution)) as server,
                 ):
-                    await programs.until_served(cluster, server)
+                    await served.until_served(cluster, server)
                     if options.through:
                         await cluster.register(server)
                     for request in hot_requests(cluster.facts):

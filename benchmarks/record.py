@@ -14,6 +14,7 @@ import time
 import tracemalloc
 from typing import NamedTuple
 
+from benchmarks.report import print_report
 from metrics_api.clock import SystemClock
 from metrics_api.model import Endpoint, NodeInfo, NodeSamples, PodInfo, PodSample, Sample
 from metrics_api.store.store import Store
@@ -146,12 +147,26 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, default=30, help="pods on each node, of two containers each")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     costs = measure(options.nodes, options.pods, options.rounds)
-    print(f"{options.nodes} nodes x {options.pods} pods x {len(_CONTAINERS)} containers")
-    print(f"record: {costs.unread_us:.1f} µs a pod that nobody reads, {costs.read_us:.1f} µs one that is read")
-    print(f"kept:   {costs.own_bytes:.0f} bytes a pod that nobody reads, {costs.item_bytes:.0f} more for its item")
-    print(f"        {costs.whole_bytes:.0f} with what is known of it from the API server")
+    rows = [
+        {"a pod": "that nobody reads", "µs to record": costs.unread_us, "bytes kept": round(costs.own_bytes)},
+        {
+            "a pod": "that is read",
+            "µs to record": costs.read_us,
+            "bytes kept": round(costs.own_bytes + costs.item_bytes),
+        },
+        {"a pod": "unread, and what the API server says of it", "bytes kept": round(costs.whole_bytes)},
+    ]
+    print_report(
+        "record",
+        rows,
+        as_json=options.json,
+        nodes=options.nodes,
+        pods_per_node=options.pods,
+        containers_per_pod=len(_CONTAINERS),
+    )
 
 
 if __name__ == "__main__":

@@ -39,14 +39,24 @@ def table(rows: Sequence[Figures]) -> str:
     )
 
 
-def print_report(title: str, rows: Sequence[Figures], *, as_json: bool, **facts: object) -> None:
-    """Print the figures of a benchmark."""
-    around = circumstances()
+def print_report(
+    title: str, rows: Sequence[Figures] | Mapping[str, Sequence[Figures]], *, as_json: bool, **facts: object
+) -> None:
+    """Print the figures of a benchmark: one table, or several by name."""
+    tables = rows if isinstance(rows, Mapping) else {"rows": rows}
+    around = {**circumstances(), **facts}
     if as_json:
-        print(json.dumps({"benchmark": title, **around, **facts, "rows": list(rows)}))
+        print(json.dumps({"benchmark": title, **around, **{name: list(each) for name, each in tables.items()}}))
         return
-    print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in {**around, **facts}.items()))
-    print(table(rows))
+    print(f"{title}: " + ", ".join(f"{name} {value}" for name, value in around.items()))
+    for name, each in tables.items():
+        print(f"\n{name}\n{table(each)}" if len(tables) > 1 else table(each))
+
+
+def by_figure(columns: Mapping[str, Figures]) -> list[Figures]:
+    """Return one row for each figure, with what is compared as columns."""
+    first = next(iter(columns.values()))
+    return [{"figure": figure, **{name: each[figure] for name, each in columns.items()}} for figure in first]
 
 
 def quantile(values: Sequence[float], part: float) -> float:

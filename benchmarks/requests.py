@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from benchmarks.programs import GROUP, Facts
+from benchmarks.programs import Facts
+from benchmarks.served import GROUP
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 

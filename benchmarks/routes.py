@@ -12,13 +12,13 @@ import argparse
 import asyncio
 import json
 import random
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from starlette.types import Message, Scope
 
+from benchmarks.report import print_report
 from metrics_api.api.app import MetricsAPI, build_api
 from metrics_api.api.probes import PING, Probes
 from metrics_api.model import ContainerUsage, Row, Usage
@@ -195,7 +195,7 @@ async def _run() -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for name, (path, query) in ROUTES.items():
         seconds, length = await _measure(api, path, query)
-        results.append({"route": name, "cpu_us": round(seconds * 1e6, 1), "body_bytes": length})
+        results.append({"route": name, "CPU µs": seconds * 1e6, "bytes": length})
     return results
 
 
@@ -205,12 +205,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     results = asyncio.run(_run())
-    if arguments.json:
-        json.dump(results, sys.stdout, indent=2)
-        return
-    print(f"{'route':<42}{'CPU µs':>10}{'bytes':>12}")
-    for result in results:
-        print(f"{result['route']:<42}{result['cpu_us']:>10}{result['body_bytes']:>12,}")
+    print_report("routes", results, as_json=arguments.json)
 
 
 if __name__ == "__main__":

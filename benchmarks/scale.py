@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import programs
+from benchmarks import programs, served
 from benchmarks.report import Figures, print_report
 
 _ROUNDS = 4
@@ -23,7 +23,7 @@ async def _measure(nodes: int, options: argparse.Namespace) -> dict[str, Any]:
             programs.cluster(Path(folder), nodes=nodes, pods=options.pods) as cluster,
             programs.server(cluster, programs.ours(resolution=options.resolution)) as server,
         ):
-            start = await programs.until_served(cluster, server)
+            start = await served.until_served(cluster, server)
             start_cpu = server.cpu_seconds()
             await asyncio.sleep(options.resolution)
             spent, began = server.cpu_seconds(), time.monotonic()

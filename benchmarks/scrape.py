@@ -9,31 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+from benchmarks import programs, served
+from benchmarks.programs import Cluster
+from benchmarks.report import print_report, quantile
 
-from benchmarks.processes import (
-    Cluster,
-    circumstances,
-    cpu_seconds,
-    items,
-    quantile,
-    raise_file_limit,
-    running_cluster,
-    running_server,
-    scrapes,
-    until_served,
-)
-from metrics_api.timetext import parse_rfc3339
-
-_LOOKS = 5
+_LOOKS = 5.0  # seconds of looking at ages
 _SETTLING = 5.0
 
 
@@ -59,70 +45,55 @@ def _variants(options: argparse.Namespace) -> Iterator[Variant]:
 
 async def _measure(variant: Variant, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the figures of each checkout, which are measured in turns on one cluster."""
-    trees: list[Path | None] = [None, options.against] if options.against else [None]
-    rounds: list[list[dict[str, float]]] = [[] for _ in trees]
+    trees: dict[str, Path | None] = {variant.title: None}
+    if options.against:
+        trees["  against it"] = options.against
+    rounds: dict[str, list[dict[str, float]]] = {title: [] for title in trees}
     with tempfile.TemporaryDirectory(prefix="metrics-api-scrape-") as directory:
-        async with running_cluster(
-            directory, nodes=options.nodes, pods=variant.pods, seed=options.seed, psi=variant.psi
+        async with programs.cluster(
+            Path(directory), nodes=options.nodes, pods=variant.pods, seed=options.seed, psi=variant.psi
         ) as cluster:
             for _ in range(options.rounds):
-                for tree, figures in zip(trees, rounds, strict=True):
-                    figures.append(await _one_round(variant, cluster, directory, tree, options))
+                for title, tree in trees.items():
+                    rounds[title].append(await _one_round(variant, cluster, tree, options))
     return [
-        {
-            "variant": variant.title,
-            "tree": str(tree or "this"),
-            **{key: round(quantile([each[key] for each in figures], 0.5), 3) for key in figures[0]},
-        }
-        for tree, figures in zip(trees, rounds, strict=True)
+        {"variant": title, **{key: quantile([each[key] for each in figures], 0.5) for key in figures[0]}}
+        for title, figures in rounds.items()
     ]
 
 
 async def _one_round(
-    variant: Variant, cluster: Cluster, directory: str, tree: Path | None, options: argparse.Namespace
+    variant: Variant, cluster: Cluster, tree: Path | None, options: argparse.Namespace
 ) -> dict[str, float]:
-    flags = [f"--kubelet-endpoint={variant.endpoint}"]
-    began = time.monotonic()
-    async with running_server(cluster, directory, options.resolution, flags, tree) as server:
-        await until_served(server.client, options.nodes)
-        start = time.monotonic() - began
+    command = [*programs.ours(resolution=options.resolution), f"--kubelet-endpoint={variant.endpoint}"]
+    name = "against" if tree else "metrics-api"
+    async with (
+        programs.server(cluster, command, name=name, tree=tree) as server,
+        served.reader(cluster.facts, server.url) as client,
+    ):
+        start = await served.until_served(cluster, server, pods=False)
         await asyncio.sleep(_SETTLING)
-        done = await scrapes(server.client)
-        cpu = cpu_seconds(server.pid)
+        done = await served.scrapes(client)
+        cpu = server.cpu_seconds()
         await asyncio.sleep(options.seconds)
-        cpu = cpu_seconds(server.pid) - cpu
-        after = await scrapes(server.client)
-        ages = [age for _ in range(_LOOKS) for age in await _ages(server.client)]
+        cpu = server.cpu_seconds() - cpu
+        after = await served.scrapes(client)
+        ages = await served.node_ages(client, _LOOKS)
     count = after["ok"] - done["ok"]
     if not count:
         raise RuntimeError(f"no scrape went well in {options.seconds} s: {after}")
     return {
-        "cpu_ms_per_scrape": cpu / count * 1e3,
+        "CPU ms/scrape": cpu / count * 1e3,
         "scrapes": count,
         "failed": sum(after.values()) - after["ok"],
-        "start_s": start,
-        "age_p50_s": quantile(ages, 0.5),
-        "age_p99_s": quantile(ages, 0.99),
+        "start s": start,
+        "age p50 s": quantile(ages, 0.5),
+        "age p99 s": quantile(ages, 0.99),
     }
 
 
-async def _ages(client: httpx.AsyncClient) -> list[float]:
-    await asyncio.sleep(1)
-    rows, now = await items(client, "nodes"), time.time()
-    return [now - parse_rfc3339(row["timestamp"]) for row in rows]
-
-
-def _table(results: list[dict[str, Any]]) -> str:
-    keys = [key for key in results[0] if key not in ("variant", "tree")]
-    lines = [f"{'':34}" + "".join(f"{key:>19}" for key in keys)]
-    for each in results:
-        name = each["variant"] if each["tree"] == "this" else "  against it"
-        lines.append(f"{name:34}" + "".join(f"{each[key]:>19}" for key in keys))
-    return "\n".join(lines)
-
-
 def main() -> None:
-    """Measure all variants; print JSON, then a table."""
+    """Measure all variants; print a table, or JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, nargs="+", default=[10, 30, 110], help="on each node")
@@ -132,17 +103,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--against", type=Path, help="another checkout, measured in turns with this one")
     parser.add_argument("--quick", action="store_true", help="a small cluster, for a short time")
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.quick:
         options.nodes, options.pods, options.seconds, options.rounds, options.resolution = 100, [30], 10, 1, 10
-    raise_file_limit()
-    results: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for variant in _variants(options):
-        results += asyncio.run(_measure(variant, options))
+        rows += asyncio.run(_measure(variant, options))
         print(f"measured: {variant.title}", file=sys.stderr, flush=True)
-    print(json.dumps({**circumstances(), "nodes": options.nodes, "resolution": options.resolution, "runs": results}))
-    print(f"\n{options.nodes} nodes at {options.resolution:g} s, {options.rounds} rounds of {options.seconds:g} s")
-    print(_table(results))
+    print_report(
+        "scrape",
+        rows,
+        as_json=options.json,
+        nodes=options.nodes,
+        resolution=options.resolution,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        against=str(options.against or "nothing"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """From exec to service: when probes answer, when every node is served, and how that goes at a tenth of a core.
 
-The server runs as a process of its own against the stand-in cluster in this one. The tenth of a core is a duty cycle of
-signals: 10 ms of running, 90 ms of standing still, which is what a CPU limit of 100m amounts to.
+The tenth of a core is a duty cycle of signals: 10 ms of running, 90 ms of standing still, which is what a CPU limit of
+100m amounts to.
 """
 
 from __future__ import annotations
@@ -10,54 +10,41 @@ import argparse
 import asyncio
 import contextlib
 import signal
-import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import httpx
-import orjson
 
-from metrics_api.commands.demo_server import DemoServer, server_arguments
-from metrics_api.localcluster.cluster import LocalCluster
-from metrics_api.localcluster.users import User
+from benchmarks import programs, served
+from benchmarks.programs import Cluster, Server
+from benchmarks.report import print_report
 
 _ON, _OFF = 0.010, 0.090
-_GROUP = "/apis/metrics.k8s.io/v1beta1"
+_LOOK_EVERY = 0.01
 
 
-async def main() -> None:
-    """Measure both and print them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--nodes", type=int, default=100)
-    parser.add_argument("--pods", type=int, default=30, help="pods on each node")
-    parser.add_argument("--seconds", type=float, default=20, help="how long probes are watched at a tenth of a core")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    figures = {"nodes": options.nodes, "pods_per_node": options.pods, **await _whole_core(options)}
-    figures |= await _tenth_of_a_core(options)
-    if options.json:
-        print(orjson.dumps(figures).decode())
-        return
-    for name, value in figures.items():
-        print(f"{name:44}{value:10,.3f}" if isinstance(value, float) else f"{name:44}{value:10,}")
+async def _run(options: argparse.Namespace) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="metrics-api-start-") as folder:
+        async with programs.cluster(Path(folder), nodes=options.nodes, pods=options.pods) as cluster:
+            return {**await _whole_core(cluster), **await _tenth_of_a_core(cluster, options.seconds)}
 
 
-async def _whole_core(options: argparse.Namespace) -> dict[str, float]:
-    async with _server(options) as (_, client, began, token):
-        live = await _first(client, "/livez", began, _is_ok)
-        client.headers["authorization"] = f"Bearer {token}"
-        served = await _first(client, f"{_GROUP}/nodes", began, lambda a: len(a.json()["items"]) == options.nodes)
-    return {"seconds until livez": live, "seconds until every node is served": served}
+async def _whole_core(cluster: Cluster) -> dict[str, float]:
+    command = programs.ours()
+    async with programs.server(cluster, command) as server, served.reader(cluster.facts, server.url) as client:
+        live = await _live(client, server)
+        nodes = await served.until_served(cluster, server, pods=False)
+    return {"until livez": live, "until every node is served": nodes}
 
 
-async def _tenth_of_a_core(options: argparse.Namespace) -> dict[str, float]:
-    async with _server(options) as (process, client, began, _):
-        throttling = asyncio.create_task(_throttle(process))
-        live = await _first(client, "/livez", began, _is_ok)
-        slowest, end = 0.0, time.monotonic() + options.seconds
+async def _tenth_of_a_core(cluster: Cluster, seconds: float) -> dict[str, float]:
+    command = programs.ours()
+    async with programs.server(cluster, command) as server, served.reader(cluster.facts, server.url) as client:
+        throttling = asyncio.create_task(_throttle(server.process))
+        live = await _live(client, server)
+        slowest, end = 0.0, time.monotonic() + seconds
         while time.monotonic() < end:
             asked = time.monotonic()
             await client.get("/livez")
@@ -66,21 +53,16 @@ async def _tenth_of_a_core(options: argparse.Namespace) -> dict[str, float]:
         throttling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await throttling
-        process.send_signal(signal.SIGCONT)
-    return {"at 0.1 core: seconds until livez": live, "at 0.1 core: slowest livez after that": slowest}
+        server.process.send_signal(signal.SIGCONT)
+    return {"at 0.1 core: until livez": live, "at 0.1 core: slowest livez after that": slowest}
 
 
-async def _first(client: httpx.AsyncClient, path: str, began: float, wanted: object) -> float:
+async def _live(client: httpx.AsyncClient, server: Server) -> float:
     while True:
-        with contextlib.suppress(httpx.TransportError, ValueError, KeyError):
-            answer = await client.get(path)
-            if callable(wanted) and wanted(answer):
-                return time.monotonic() - began
-        await asyncio.sleep(0.01)
-
-
-def _is_ok(answer: httpx.Response) -> bool:
-    return answer.status_code == httpx.codes.OK
+        with contextlib.suppress(httpx.TransportError):
+            if (await client.get("/livez")).status_code == httpx.codes.OK:
+                return time.monotonic() - server.began
+        await asyncio.sleep(_LOOK_EVERY)
 
 
 async def _throttle(process: Process) -> None:
@@ -91,29 +73,20 @@ async def _throttle(process: Process) -> None:
         await asyncio.sleep(_ON)
 
 
-@contextlib.asynccontextmanager
-async def _server(options: argparse.Namespace) -> AsyncIterator[tuple[Process, httpx.AsyncClient, float, str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        async with LocalCluster(nodes=options.nodes, pods_per_node=options.pods, shared_certificates=True) as cluster:
-            server = DemoServer.prepare(cluster, Path(folder))
-            token = cluster.api.tokens.issue(User("admin", groups=("system:masters",)))
-            began = time.monotonic()
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "metrics_api", "serve", *server_arguments(server)),
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                stderr=DEVNULL,
-            )
-            async with httpx.AsyncClient(
-                base_url=f"https://127.0.0.1:{server.port}",
-                verify=False,  # noqa: S501 - what is measured is time
-                trust_env=False,
-                timeout=30,
-            ) as client:
-                yield process, client, began, token
-            process.terminate()
-            await process.wait()
+def main() -> None:
+    """Measure both; print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--pods", type=int, default=30, help="pods on each node")
+    parser.add_argument("--seconds", type=float, default=20, help="how long probes are watched at a tenth of a core")
+    parser.add_argument("--quick", action="store_true", help="20 nodes, five seconds")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        options.nodes, options.seconds = 20, 5
+    rows = [{"figure": name, "seconds": value} for name, value in asyncio.run(_run(options)).items()]
+    print_report("start", rows, as_json=options.json, nodes=options.nodes, pods_per_node=options.pods)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.pod_documents import pages
+from benchmarks.report import by_figure, print_report
 from metrics_api.kube.decode import Decoder, pod_decoder
 from metrics_api.model import PodInfo, PodKey
 
@@ -119,19 +120,13 @@ def _blocks(decoder: Decoder[PodInfo], body: bytes, known: dict[PodKey, PodInfo]
             return
 
 
-def _table(results: list[dict[str, Any]]) -> str:
-    rows = [name for name in results[0] if name != "variant"]
-    lines = [f"{'':28}" + "".join(f"{result['variant']:>16}" for result in results)]
-    lines += [f"{row:28}" + "".join(f"{result[row]:>16,.1f}" for result in results) for row in rows]
-    return "\n".join(lines)
-
-
 def main() -> None:
-    """Run each variant in a process of its own; print JSON, then a table."""
+    """Run each variant in a process of its own; print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--variant", choices=_VARIANTS, help="measure this one in this process")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--generate", choices=_VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.generate:
@@ -144,9 +139,9 @@ def main() -> None:
             subprocess.run([*command, "--variant", variant], check=True, capture_output=True, text=True).stdout
             for variant in _VARIANTS
         ]
-        results = [json.loads(output) for output in outputs]
-        print(json.dumps({"python": sys.version.split()[0], "results": results}))
-        print(_table(results))
+        results = (json.loads(output) for output in outputs)
+        columns = {result.pop("variant"): result for result in results}
+        print_report("watch", by_figure(columns), as_json=options.json)
 
 
 if __name__ == "__main__":
