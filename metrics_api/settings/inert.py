@@ -76,7 +76,7 @@ GROUPS = (
     ),
     InertGroup(
         "Writes, watches, storage",
-        "nothing can be written or watched here, and nothing is stored on disk",
+        "nothing is written here or stored on disk, and watches end when stopping begins",
         valued="max-mutating-requests-inflight min-request-timeout shutdown-watch-termination-grace-period "
         "storage-initialization-timeout",
     ),
