@@ -7,15 +7,14 @@ numbers of things. Whether a reading is plausible in size or age is for who keep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from metrics_api.errors import ScrapeError
 from metrics_api.kubelet.dropped import Dropped
 from metrics_api.kubelet.names import is_pod_name, is_uid, shared_label
 from metrics_api.kubelet.summary_document import (
-    GREATEST_NUMBER,
     ContainerStats,
-    CpuStats,
-    MemoryStats,
+    NodeStats,
     PodStats,
     read_document,
 )
@@ -63,7 +62,7 @@ def decode_summary(
     if len(pods) > limit:
         dropped["too_many"] += len(pods) - limit
         pods = pods[:limit]
-    node_sample = _sample(stats.cpu, stats.memory, stats.start_time, dropped)
+    node_sample = _sample(stats, dropped)
     return NodeSamples(
         node=node_sample,
         pods=_pods(pods, dropped),
@@ -114,7 +113,7 @@ def _containers(containers: Sequence[ContainerStats], dropped: Dropped) -> dict[
         if name is None:
             dropped["bad_name"] += 1
             continue
-        sample = _sample(stats.cpu, stats.memory, stats.start_time, dropped)
+        sample = _sample(stats, dropped)
         if sample is None:
             continue
         earlier = found.get(name)
@@ -131,29 +130,19 @@ def _precedence(sample: Sample) -> tuple[float, bool, float]:
     return sample.start_time or 0.0, bool(sample.working_set), sample.time
 
 
-def _sample(
-    cpu: CpuStats | None, memory: MemoryStats | None, start_time: str | None, dropped: Dropped
-) -> Sample | None:
+def _sample(stats: ContainerStats | NodeStats, dropped: Dropped) -> Sample | None:
     """Return one reading, or ``None`` when there is nothing in it or it has no time.
 
     A CPU reading without a time (``null`` in some Windows and virtual kubelets) takes that of the memory reading.
     """
+    cpu, memory, start = stats.cpu, stats.memory, stats.start_time
     total = rate = working_set = time = None
     if cpu is not None:
         total, rate = cpu.usage_core_nano_seconds, cpu.usage_nano_cores
-        if total is not None and total > GREATEST_NUMBER:
-            dropped["bad_number"] += 1
-            total = None
-        if rate is not None and rate > GREATEST_NUMBER:
-            dropped["bad_number"] += 1
-            rate = None
         if cpu.time is not None and (total is not None or rate is not None):
             time = _time(cpu.time, dropped)
     if memory is not None:
         working_set = memory.working_set_bytes
-        if working_set is not None and working_set > GREATEST_NUMBER:
-            dropped["bad_number"] += 1
-            working_set = None
         if time is None and memory.time is not None:
             time = _time(memory.time, dropped)
     if total is None and rate is None and working_set is None:
@@ -161,8 +150,7 @@ def _sample(
     if time is None:
         dropped["no_time"] += 1
         return None
-    start = None if start_time is None else _time(start_time, dropped)
-    return Sample(time, total, rate, working_set, start)
+    return Sample(time, total, rate, working_set, None if start is None else _start(start, dropped))
 
 
 def _time(text: str, dropped: Dropped) -> float | None:
@@ -171,3 +159,11 @@ def _time(text: str, dropped: Dropped) -> float | None:
     except ValueError:
         dropped["bad_time"] += 1
         return None
+
+
+def _start(moment: datetime, dropped: Dropped) -> float | None:
+    seconds = moment.timestamp()
+    if seconds >= 0:
+        return seconds
+    dropped["bad_time"] += 1
+    return None

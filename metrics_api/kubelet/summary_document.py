@@ -9,16 +9,21 @@ node and pods are decoded one by one and loosely: a bad number costs a field, a 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
 from metrics_api.errors import DecodeError
 from metrics_api.kubelet.dropped import Dropped
+from metrics_api.timetext import parse_rfc3339
 
-GREATEST_NUMBER = 2**64 - 1
+_GREATEST_NUMBER = 2**64 - 1
 
-_Number = Annotated[int, msgspec.Meta(ge=0)]  # the upper bound is not expressible: msgspec's bounds are signed
+# msgspec's bounds are signed: what is beyond this one is read loosely.
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Start = Annotated[datetime, msgspec.Meta(tz=True)]
+"""Each container has a start of its own; a reading's time stays text, for it is known from others."""
 
 
 class CpuStats(msgspec.Struct, gc=False, rename="camel"):
@@ -40,7 +45,7 @@ class ContainerStats(msgspec.Struct, gc=False, rename="camel"):
     """One container."""
 
     name: str
-    start_time: str | None = None
+    start_time: _Start | None = None
     cpu: CpuStats | None = None
     memory: MemoryStats | None = None
 
@@ -64,7 +69,7 @@ class NodeStats(msgspec.Struct, gc=False, rename="camel"):
     """The node itself."""
 
     node_name: str
-    start_time: str | None = None
+    start_time: _Start | None = None
     cpu: CpuStats | None = None
     memory: MemoryStats | None = None
 
@@ -163,7 +168,7 @@ def _read_loosely(body: bytes, dropped: Dropped) -> Summary:
             continue
         dropped.place = pod.pod_ref
         containers = [
-            ContainerStats(c.name, _text(c.start_time, dropped), _cpu(c.cpu, dropped), _memory(c.memory, dropped))
+            ContainerStats(c.name, _start(c.start_time, dropped), _cpu(c.cpu, dropped), _memory(c.memory, dropped))
             for c in pod.containers or ()
         ]
         pods.append(PodStats(pod.pod_ref, containers))
@@ -185,7 +190,7 @@ def _read_node_loosely(raw: msgspec.Raw, dropped: Dropped) -> NodeStats:
     except msgspec.ValidationError:
         dropped["bad_shape"] += 1
         return NodeStats(_decode_node_name(raw).node_name)
-    start_time = _text(node.start_time, dropped)
+    start_time = _start(node.start_time, dropped)
     return NodeStats(node.node_name, start_time, _cpu(node.cpu, dropped), _memory(node.memory, dropped))
 
 
@@ -212,13 +217,24 @@ def _text(value: object, dropped: Dropped) -> str | None:
     return None
 
 
+def _start(value: object, dropped: Dropped) -> datetime | None:
+    text = _text(value, dropped)
+    if text is None:
+        return None
+    try:
+        return datetime.fromtimestamp(parse_rfc3339(text), UTC)
+    except ValueError:
+        dropped["bad_time"] += 1
+        return None
+
+
 def _number(value: object, dropped: Dropped) -> int | None:
     """Return an unsigned integer; a float that is whole stands for one, as servers not written in Go send it."""
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _GREATEST_NUMBER:
         return value
     dropped["bad_number"] += 1
     return None

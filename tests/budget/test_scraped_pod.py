@@ -79,5 +79,5 @@ def test_decoding_a_pod() -> None:
     node = NodeInfo("node-17.example.internal", "uid", {}, max_pods=110)
     decode_summary(first, node, requested=START, received=START)
     calls, lines = count(lambda: decode_summary(second, node, requested=START, received=START))
-    assert calls <= 32 * PODS
-    assert lines <= 100 * PODS
+    assert calls <= 26 * PODS
+    assert lines <= 85 * PODS
