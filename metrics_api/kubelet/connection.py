@@ -16,8 +16,10 @@ from metrics_api.kubelet.budget import Budget
 from metrics_api.kubelet.http1 import Response, ResponseReader, WireLimits
 from metrics_api.kubelet.tls_errors import tls_error
 
-READ_SIZE = 64 * 1024
-_READS_AT_ONCE = 16  # then other connections have their turn; a TLS record, 16 kB, is the most that one read gives
+READ_SIZE = 128 * 1024
+"""Bytes that are gathered before they are looked at: the document of an ordinary node, so that it is parsed at once."""
+_RECORD = 16 * 1024  # the most that one read of TLS gives
+_READS_AT_ONCE = 16  # then other connections have their turn
 _NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
@@ -147,29 +149,44 @@ class Connection:
             self._loop.remove_writer(self._sock)
 
     def _on_readable(self) -> None:
+        """Read what is there, and look at it when a record is not full: that is where kubelets end an answer."""
+        buffer, filled, ended, fault = self._buffer, 0, False, None
         for _ in range(_READS_AT_ONCE):
             try:
-                count = self._sock.recv_into(self._buffer)
+                count = self._sock.recv_into(buffer[filled:])
             except _NOT_NOW:
-                return
+                break
             except OSError as error:
-                self._lost(error)
-                return
+                ended, fault = True, error
+                break
             if not count:
-                self._lost(None)
-                return
-            waiter = self._waiter
-            if waiter is None or waiter.done():
-                self._close()  # bytes that nobody asked for
-                return
-            try:
-                self._reader.feed(self._buffer[:count])
-            except ScrapeError as error:
-                self._fail(error)
-                return
-            if self._reader.complete:
-                self._finish(waiter)
-                return
+                ended = True
+                break
+            filled += count
+            if count != _RECORD or filled > len(buffer) - _RECORD:
+                if not self._take_in(buffer[:filled]):
+                    return
+                filled = 0
+        if filled and not self._take_in(buffer[:filled]):
+            return
+        if ended:
+            self._lost(fault)
+
+    def _take_in(self, data: memoryview) -> bool:
+        """Look at what was read; tell whether there is more to wait for."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            self._close()  # bytes that nobody asked for
+            return False
+        try:
+            self._reader.feed(data)
+        except ScrapeError as error:
+            self._fail(error)
+            return False
+        if self._reader.complete:
+            self._finish(waiter)
+            return False
+        return True
 
     def _finish(self, waiter: asyncio.Future[Response]) -> None:
         waiter.set_result(self._reader.take())

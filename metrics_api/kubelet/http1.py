@@ -88,7 +88,7 @@ class ResponseReader:
         """Expect a response whose body has at most ``max_body`` bytes."""
         self._max_body = max_body
         self._room = min(max_body, _ORDINARY)
-        self._body = bytearray()
+        self._body: bytes | bytearray = b""
         self._kept: dict[bytes, bytes] = {}
         self._headers = self._interim = self._wire = 0
         self._length: int | None = None
@@ -158,8 +158,9 @@ class ResponseReader:
 
     def discard(self) -> None:
         """Let go of what was read of a body."""
-        self._body.clear()  # in place: the traceback of an error refers to it, for as long as anybody keeps the error
-        self._body = bytearray()
+        if isinstance(self._body, bytearray):
+            self._body.clear()  # in place: the traceback of an error refers to it, as long as anybody keeps the error
+        self._body = b""
         if self._reserved:
             self._budget.release(self._reserved)
             self._reserved = 0
@@ -201,14 +202,20 @@ class ResponseReader:
             raise ScrapeError("protocol", "the answer does not say where it ends, so a cut could not be noticed")
 
     def on_body(self, data: bytes) -> None:
-        """Collect a part of the body; called by httptools."""
+        """Collect a part of the body; called by httptools. One that is the whole is not copied."""
         body = self._body
-        if self.status == HTTPStatus.OK:
+        if self.status != HTTPStatus.OK:
+            if len(body) < _KEPT_OF_ERROR_BODY:
+                self._body = bytes(body) + data[: _KEPT_OF_ERROR_BODY - len(body)]
+            return
+        if not body:
+            self._body = body = data
+        else:
+            if isinstance(body, bytes):
+                self._body = body = bytearray(body)
             body += data
-            if len(body) > self._room:
-                self._make_room(len(body))
-        elif len(body) < _KEPT_OF_ERROR_BODY:
-            body += data[: _KEPT_OF_ERROR_BODY - len(body)]
+        if len(body) > self._room:
+            self._make_room(len(body))
 
     def _make_room(self, size: int) -> None:
         if size > self._max_body:
