@@ -18,6 +18,7 @@ from metrics_api.timetext import format_duration, format_rfc3339
 _CREATED = b'"creationTimestamp":"'
 _CREATED_LENGTH = len("2026-01-01T00:00:30Z")
 _TIMESTAMP = b'},"timestamp":"'
+_MOST_LABELS_TEXTS = 256  # the rows of a workload follow one another in a list, so a few are enough
 
 # What Go's encoding/json escapes, and lone surrogates, which have no UTF-8.
 _ESCAPED = re.compile('["\\\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]')
@@ -49,13 +50,28 @@ def encode_head(namespace: str, name: str, labels: Mapping[str, str]) -> bytes:
     Args:
         namespace: Empty for a node.
         name: The object's name.
-        labels: Left out when empty; sorted by key.
+        labels: Left out when empty; sorted by key. Never changed in place: other labels are another mapping.
     """
     place = f'"namespace":{quote(namespace)},' if namespace else ""
-    pairs = ",".join(f"{quote(key)}:{quote(labels[key])}" for key in sorted(labels))
-    text = f',"labels":{{{pairs}}}' if labels else ""
+    text = _labels_text(labels) if labels else ""
     created = " " * _CREATED_LENGTH
     return f'{{"metadata":{{"name":{quote(name)},{place}"creationTimestamp":"{created}"{text}}},"timestamp":"'.encode()
+
+
+_labels_texts: dict[int, tuple[Mapping[str, str], str]] = {}
+"""By identity, with the labels themselves so that no others take their place: the pods of a workload share them."""
+
+
+def _labels_text(labels: Mapping[str, str]) -> str:
+    known = _labels_texts.get(id(labels))
+    if known is not None:
+        return known[1]
+    pairs = ",".join([f"{quote(key)}:{quote(labels[key])}" for key in sorted(labels)])
+    text = f',"labels":{{{pairs}}}'
+    if len(_labels_texts) >= _MOST_LABELS_TEXTS:
+        _labels_texts.clear()
+    _labels_texts[id(labels)] = labels, text
+    return text
 
 
 def encode_node(head: bytes, created: float, usage: Usage) -> bytes:

@@ -114,3 +114,8 @@ def test_labels_are_sorted_by_key() -> None:
     head = encode_head("", "n", {"b": "1", "a.b/c": "2", "a": "3"})
 
     assert b'"labels":{"a":"3","a.b/c":"2","b":"1"}' in head
+
+
+def test_labels_that_come_to_lie_where_others_lay_are_not_taken_for_them() -> None:
+    for number in range(1000):
+        assert f'"labels":{{"number":"{number}"}}'.encode() in encode_head("shop", "web", {"number": str(number)})
