@@ -59,6 +59,13 @@ def test_recording_a_pod_that_is_read(recorded: tuple[Store, HandClock]) -> None
     assert lines <= 117
 
 
+def test_reading_pods_that_nobody_has_read_for_a_while(recorded: tuple[Store, HandClock]) -> None:
+    rows = recorded[0].pods(None)
+    calls, lines = count(lambda: [row.item for row in rows])
+    assert calls <= 32 * PODS
+    assert lines <= 50 * PODS
+
+
 def test_recording_keeps_no_more_than_before(recorded: tuple[Store, HandClock]) -> None:
     store, clock = recorded
     scrapes = [_scrape(clock, turn) for turn in range(3, 23)]
