@@ -143,12 +143,14 @@ def parse_label_selector(text: str) -> LabelSelector:
 def parse_field_selector(text: str) -> FieldSelector:
     r"""Return the selector that ``text`` writes: ``key=value``, ``==`` or ``!=``, joined by commas, escaped with ``\``.
 
+    A term of an operator alone, such as ``=``, says nothing, as upstream.
     Which keys make sense is the resource's business: see ``FieldSelector.require_supported``.
 
     Raises:
         SelectorError: with the generic API server's message.
     """
-    return FieldSelector(tuple(_field_requirement(text, term) for term in sorted(_field_terms(text)) if term))
+    requirements = (_field_requirement(text, term) for term in sorted(_field_terms(text)) if term)
+    return FieldSelector(tuple(one for one in requirements if one.key or one.value))
 
 
 class _LabelParser:

@@ -9,10 +9,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)")
 _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 253402300799.0  # 9999-12-31T23:59:59Z
+_LONGEST_DURATION = 2**63 / 1e9  # Go counts nanoseconds in 64 bits
 
 
 @lru_cache(maxsize=4096)
@@ -70,13 +71,14 @@ def parse_duration(text: str) -> float:
     if body == "0":
         return 0.0
     total, end = 0.0, 0
-    for part in _DURATION_PART.finditer(body):
-        if part.start() != end:
-            break
-        total += float(part[1]) * _UNIT_SECONDS[part[2]]
-        end = part.end()
-    if not body or end != len(body):
-        if re.fullmatch(r"\d+\.?\d*|\.\d+", body):
+    while part := _DURATION_PART.match(body, end):
+        number, unit = part.groups()
+        if not unit:
             raise ValueError(f'time: missing unit in duration "{text}"')
+        if unit not in _UNIT_SECONDS:
+            raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
+        total += float(number) * _UNIT_SECONDS[unit]
+        end = part.end()
+    if not body or end != len(body) or total >= _LONGEST_DURATION:
         raise ValueError(f'time: invalid duration "{text}"')
     return -total if text.startswith("-") else total

@@ -129,6 +129,11 @@ def test_requirements_are_sorted_by_key() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["=", "==", "!=", ",=,", "!=,="])
+def test_a_field_term_of_an_operator_alone_says_nothing(text: str) -> None:
+    assert parse_field_selector(text).is_empty
+
+
 @pytest.mark.parametrize(
     ("text", "fields", "selected"),
     [

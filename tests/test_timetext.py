@@ -69,6 +69,22 @@ def test_what_is_no_duration_is_refused_in_gos_words(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("abc", 'time: invalid duration "abc"'),
+        ("15", 'time: missing unit in duration "15"'),
+        ("1s2", 'time: missing unit in duration "1s2"'),
+        ("1d", 'time: unknown unit "d" in duration "1d"'),
+        ("1h2day", 'time: unknown unit "day" in duration "1h2day"'),
+        ("9999999h", 'time: invalid duration "9999999h"'),
+    ],
+)
+def test_what_is_wrong_with_a_duration_is_said_as_go_says_it(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=f"^{fault}$"):
+        parse_duration(text)
+
+
 @given(st.integers(min_value=0, max_value=10**10))
 def test_durations_of_whole_milliseconds_read_back_the_same(total_ms: int) -> None:
     assert parse_duration(format_duration(total_ms / 1000)) == pytest.approx(total_ms / 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import isnan
 from typing import NamedTuple
 
 _LONGEST = 4096
@@ -31,8 +32,9 @@ ANYTHING = MediaRange("*/*", {})
 def parse_accept(header: str) -> tuple[MediaRange, ...]:
     """Return the clauses of an ``Accept`` header by falling ``q``, those of equal ``q`` as they stand.
 
-    A missing or blank header accepts anything. A clause with ``q=0`` or without a type is left out. What only the right
-    answer needs is understood: no quoted strings, for no Kubernetes client sends any.
+    A missing or blank header accepts anything. A clause with ``q=0`` or without a type is left out; a ``q`` below 0 or
+    above 1 is taken at its word. What only the right answer needs is understood: no quoted strings, for no Kubernetes
+    client sends any.
     """
     return _parse_accept(header[:_LONGEST])
 
@@ -46,7 +48,7 @@ def _parse_accept(header: str) -> tuple[MediaRange, ...]:
         media_type, *rest = (part.strip() for part in clause.split(";"))
         parameters = dict(_parameter(part) for part in rest if part)
         quality = _quality(parameters.pop("q", "1"))
-        if media_type and quality > 0:
+        if media_type and quality != 0:
             weighed.append((quality, MediaRange(media_type.lower(), parameters)))
     weighed.sort(key=lambda pair: pair[0], reverse=True)
     return tuple(media_range for _, media_range in weighed)
@@ -62,4 +64,4 @@ def _quality(text: str) -> float:
         quality = float(text)
     except ValueError:
         return 1.0
-    return quality if 0 <= quality <= 1 else 1.0
+    return 1.0 if isnan(quality) else quality

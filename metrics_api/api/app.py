@@ -22,7 +22,7 @@ from metrics_api.api.answers import Answers
 from metrics_api.api.discovery import Discovery
 from metrics_api.api.errordocument import encode_error
 from metrics_api.api.group import DEBUG, GROUP, Resource
-from metrics_api.api.listoptions import parse_list_options
+from metrics_api.api.listoptions import check_timeout, parse_list_options
 from metrics_api.api.negotiation import check_transform, resource_format, watch_format
 from metrics_api.api.openapi import OpenAPI
 from metrics_api.api.overload import answer_too_many
@@ -133,6 +133,8 @@ class MetricsAPI(FastAPI):
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         began, query_string = perf_counter(), scope["query_string"]
         request = parse_request(scope["method"], scope["path"], query_string)
+        if b"timeout=" in query_string and request.verb != "watch":
+            check_timeout(query_string)
         if self._gate is not None:
             await self._gate(scope, request)
         if request.group == GROUP and request.resource != DEBUG:
@@ -146,8 +148,8 @@ class MetricsAPI(FastAPI):
                 self._reads.answered(request.verb, found.resource.name, found.rows, perf_counter() - began)
             return
         path = scope["path"]
-        if len(path) > 1 and path.endswith("/"):  # answered without the slash, as by kube-apiserver
-            scope = {**scope, "path": path.rstrip("/") or "/"}
+        if path.endswith("/"):
+            scope = {**scope, "path": routes.bare_path(path)}
         await super().__call__(scope, receive, reply.forward)
         if self._reads is not None:
             self._reads.passed(path, perf_counter() - began)
@@ -223,13 +225,13 @@ def _undecided(scope: Scope, error: KubeError) -> bytes:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer what no route takes: a Status below our group, elsewhere the index."""
+    """Answer what no route takes: a Status below our group and ``/version``, elsewhere the index."""
     code = error.status_code if isinstance(error, HTTPException) else 500
     if code == 405:
         return await _answer_error(request, method_not_allowed())
     if code != 404:
         return await _answer_error(request, StatusError(code, "", str(error)))
-    if f"{request.scope['path']}/".startswith(f"/apis/{GROUP}/"):
+    if f"{request.scope['path']}/".startswith((f"/apis/{GROUP}/", "/version/")):
         return await _answer_error(request, path_not_found())
     return routes.index_document(request.app, 404)
 

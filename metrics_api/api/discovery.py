@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from metrics_api.api.accept import MediaRange, parse_accept
 from metrics_api.api.formats import json_text
 from metrics_api.api.formats.documents import encode_document
-from metrics_api.api.formats.format import JSON, PROTOBUF, YAML, Format
+from metrics_api.api.formats.format import JSON, MEDIA_TYPES, PROTOBUF, YAML, Format
 from metrics_api.api.group import GROUP, RESOURCES, VERBS, VERSIONS, WATCH_VERB, Resource
-from metrics_api.api.negotiation import document_format, plain_format
+from metrics_api.api.negotiation import check_body_type, document_format, plain_format
 from metrics_api.api.requestheaders import RequestHeaders
 
 _FORMATS = (Format(JSON), Format(JSON, pretty=True), Format(YAML), Format(PROTOBUF))
@@ -54,8 +54,9 @@ class Discovery:
         """Return ``/apis`` in the form the client likes best: the aggregated one, in JSON only, or the legacy one.
 
         Raises:
-            StatusError: 406 when it accepts no form there is.
+            StatusError: 415 for a body of another type, 406 when it accepts no form there is.
         """
+        check_body_type(headers, MEDIA_TYPES)
         for clause in parse_accept(headers.get(b"accept", b"").decode("latin-1")):
             aggregated = self._aggregated_by(clause)
             if aggregated is not None:

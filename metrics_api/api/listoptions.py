@@ -18,6 +18,7 @@ from metrics_api.timetext import parse_duration
 
 _INT64 = re.compile(r"[+-]?[0-9]+")
 _INT64_DIGITS = 19
+_NOT_OLDER = "NotOlderThan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,13 @@ def parse_list_options(query_string: bytes) -> ListOptions:
         StatusError: 400 for a value that cannot be read, 422 for options that exclude each other.
     """
     query = parse_query(query_string)
-    _check_timeout(query)
     timeout = _int64(query, "timeoutSeconds")
     limit = _int64(query, "limit")
     watch = flag(query, "watch")
     try:
         labels = parse_label_selector(first(query, "labelSelector"))
         fields = parse_field_selector(first(query, "fieldSelector"))
-        if not watch and (faults := _faults(query)):
+        if faults := _watch_faults(query) if watch else _list_faults(query):
             raise invalid_list_options(faults)
         fields.require_supported("metadata.name", "metadata.namespace")
     except SelectorError as error:
@@ -74,15 +74,18 @@ def check_get_options(query_string: bytes) -> None:
     Raises:
         StatusError: 400.
     """
-    query = parse_query(query_string)
-    _check_timeout(query)
-    if flag(query, "export"):
+    if flag(parse_query(query_string), "export"):
         raise bad_request("the export parameter, deprecated since v1.14, is no longer supported")
 
 
-def _check_timeout(query: Query) -> None:
-    """Refuse what is no duration. A good one has no effect: no answer waits for anything that could be given up."""
-    if text := first(query, "timeout"):
+@remember
+def check_timeout(query_string: bytes) -> None:
+    """Check the one parameter that any request but a watch may have; what it limits is the business of serving.
+
+    Raises:
+        StatusError: 400.
+    """
+    if text := first(parse_query(query_string), "timeout"):
         try:
             parse_duration(text)
         except ValueError as error:
@@ -107,7 +110,7 @@ def _number_error(text: str, fault: str) -> StatusError:
     return bad_request(f"strconv.ParseInt: parsing {quote(text)}: {fault}")
 
 
-def _faults(query: Query) -> list[FieldFault]:
+def _list_faults(query: Query) -> list[FieldFault]:
     """Return what ``ValidateListOptions`` finds in a list that is no watch."""
     faults = []
     version = first(query, "resourceVersion")
@@ -117,20 +120,38 @@ def _faults(query: Query) -> list[FieldFault]:
             faults.append(_forbidden_match("is forbidden unless resourceVersion is provided"))
         if first(query, "continue"):
             faults.append(_forbidden_match("is forbidden when continue is provided"))
-        if match not in ("Exact", "NotOlderThan"):
+        if match not in ("Exact", _NOT_OLDER):
             message = f'Unsupported value: {quote(match)}: supported values: "Exact", "NotOlderThan", ""'
             faults.append(FieldFault("resourceVersionMatch", "FieldValueNotSupported", message))
         if match == "Exact" and version == "0":
             faults.append(_forbidden_match('"exact" is forbidden for resourceVersion "0"'))
     if "sendInitialEvents" in query:
-        faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+        faults.append(_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return faults
+
+
+def _watch_faults(query: Query) -> list[FieldFault]:
+    """Return what ``validateWatchOptions`` finds."""
+    match = first(query, "resourceVersionMatch")
+    initial = "sendInitialEvents" in query
+    faults = []
+    if initial and match != _NOT_OLDER:
+        why = f"sendInitialEvents requires setting resourceVersionMatch to {_NOT_OLDER}"
+        faults.append(_forbidden("resourceVersionMatch", why))
+    if match and not initial:
+        faults.append(_forbidden_match("is forbidden for watch unless sendInitialEvents is provided"))
+    if match and match != _NOT_OLDER:
+        message = f'Unsupported value: {quote(match)}: supported values: "{_NOT_OLDER}"'
+        faults.append(FieldFault("resourceVersionMatch", "FieldValueNotSupported", message))
+    if match and first(query, "continue"):
+        faults.append(_forbidden_match("is forbidden when continue is provided"))
     return faults
 
 
 def _forbidden_match(why: str) -> FieldFault:
-    return forbidden("resourceVersionMatch", f"resourceVersionMatch {why}")
+    return _forbidden("resourceVersionMatch", f"resourceVersionMatch {why}")
 
 
-def forbidden(field: str, why: str) -> FieldFault:
+def _forbidden(field: str, why: str) -> FieldFault:
     """Return the fault of a parameter that must not be there."""
     return FieldFault(field, "FieldValueForbidden", f"Forbidden: {why}")

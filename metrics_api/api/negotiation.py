@@ -6,7 +6,7 @@ go-restful's. One leniency: ``application/*`` is understood, where upstream's ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from metrics_api.api.accept import MediaRange, parse_accept
@@ -25,7 +25,13 @@ from metrics_api.api.formats.format import (
 from metrics_api.api.group import Resource
 from metrics_api.api.query import parse_query, remember
 from metrics_api.api.requestheaders import RequestHeaders
-from metrics_api.api.status import invalid_table_option, no_representation, not_acceptable, wrong_transform
+from metrics_api.api.status import (
+    invalid_table_option,
+    no_representation,
+    not_acceptable,
+    unsupported_media_type,
+    wrong_transform,
+)
 
 _STREAMS = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
 _PEOPLE = (b"curl", b"Wget", b"Mozilla/5.0")
@@ -84,7 +90,7 @@ def _untransformed(parameters: Mapping[str, str], media_type: str) -> Format | N
 
 
 def _asks_for_a_kind(parameters: Mapping[str, str]) -> bool:
-    return "as" in parameters or "g" in parameters or "v" in parameters
+    return any(parameters.get(name) for name in ("as", "g", "v"))
 
 
 def resource_format(headers: RequestHeaders, query_string: bytes, *, is_list: bool) -> Format:
@@ -123,12 +129,36 @@ def document_format(headers: RequestHeaders, query_string: bytes) -> Format:
     """Return the format for a discovery document.
 
     Raises:
-        StatusError: 406 when the client accepts nothing that can be written.
+        StatusError: 415 for a body of another type, though nobody reads it; 406 when the client accepts nothing that
+            can be written.
     """
+    check_body_type(headers, MEDIA_TYPES)
     wishes = read_accept(headers.get(b"accept", b""))
     if wishes.document is None:
         raise not_acceptable(MEDIA_TYPES) if wishes.names_known_type else no_representation(MEDIA_TYPES)
     return _prettified(wishes.document, headers, query_string)
+
+
+def check_body_type(headers: RequestHeaders, media_types: Sequence[str]) -> None:
+    """Check what a request says its body is, which the router does whether there is one or not.
+
+    Raises:
+        StatusError: 415.
+    """
+    given = headers.get(b"content-type")
+    if given and not any(each.partition(";")[0].strip() in media_types for each in given.decode("latin-1").split(",")):
+        raise unsupported_media_type()
+
+
+def check_json_is_accepted(headers: RequestHeaders) -> None:
+    """Check that JSON will do, in any form, for a path where the router knows nothing else.
+
+    Raises:
+        StatusError: 415 for a body of another type, 406 when the client does not accept JSON.
+    """
+    check_body_type(headers, (JSON,))
+    if not any(clause.includes(JSON) for clause in parse_accept(headers.get(b"accept", b"").decode("latin-1"))):
+        raise no_representation((JSON,))
 
 
 def error_format(headers: RequestHeaders, query_string: bytes) -> Format:

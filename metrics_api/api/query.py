@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, wraps
 from typing import TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 Query = Mapping[str, Sequence[str]]
 """Name -> values in order, never empty. A name without ``=`` has the value ``""``."""
 
 _T = TypeVar("_T")
 _REMEMBERED = 1024
+_UNREADABLE = re.compile(r";|%(?![0-9A-Fa-f]{2})")
 _LONGEST_BYTES = 2048
 
 
@@ -28,8 +30,16 @@ def remember(parse: Callable[[bytes], _T]) -> Callable[[bytes], _T]:
 
 @remember
 def parse_query(query_string: bytes) -> Query:
-    """Return the parameters; bytes that are no UTF-8 become U+FFFD."""
-    return parse_qs(query_string.decode("latin-1"), keep_blank_values=True, errors="replace")
+    """Return the parameters; bytes that are no UTF-8 become U+FFFD.
+
+    As in Go's ``url.ParseQuery``, a parameter with a semicolon or a broken escape is left out.
+    """
+    query: dict[str, list[str]] = {}
+    for parameter in query_string.decode(errors="replace").split("&"):
+        if parameter and not _UNREADABLE.search(parameter):
+            name, _, value = parameter.partition("=")
+            query.setdefault(unquote_plus(name), []).append(unquote_plus(value))
+    return query
 
 
 def first(query: Query, name: str) -> str:

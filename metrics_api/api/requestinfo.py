@@ -40,6 +40,8 @@ class RequestInfo(msgspec.Struct, frozen=True, gc=False):
     subresource: str = ""
     depth: int = 0
     """How many parts the path has between slashes."""
+    has_namespace: bool = False
+    """Whether the path names a namespace, if only an empty one, which stands for all."""
 
 
 def parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
@@ -61,9 +63,9 @@ def _parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
         return RequestInfo(method.lower(), path)
     _, group, version, *rest = parts
     verb = _VERBS.get(method, "")
-    namespace = ""
+    namespace, has_namespace = "", False
     if rest[0] == "namespaces" and len(rest) > 1:
-        namespace = rest[1]
+        namespace, has_namespace = rest[1], True
         if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
             rest = rest[2:]
     resource = rest[0]
@@ -71,7 +73,9 @@ def _parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
     subresource = rest[2] if len(rest) > 2 else ""
     if not name:
         verb, name = _of_collection(verb, parse_query(query_string))
-    return RequestInfo(verb, path, True, group, version, namespace, resource, name, subresource, len(parts))
+    return RequestInfo(
+        verb, path, True, group, version, namespace, resource, name, subresource, len(parts), has_namespace
+    )
 
 
 _remembered = lru_cache(_REMEMBERED)(_parse_request)

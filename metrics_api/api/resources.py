@@ -187,7 +187,7 @@ def resource_of(method: str, request: RequestInfo) -> Resource:
     resource = RESOURCES.get(request.resource)
     if resource is None or request.version not in VERSIONS:
         raise path_not_found()
-    if request.depth not in _DEPTHS[resource.namespaced, bool(request.namespace)]:
+    if request.depth not in _DEPTHS[resource.namespaced, request.has_namespace]:
         raise path_not_found()
     if method != "GET":
         raise method_not_allowed()

@@ -11,8 +11,10 @@ from starlette.routing import Route
 
 from metrics_api.api.discovery import Discovery, Document
 from metrics_api.api.group import GROUP, VERSIONS
+from metrics_api.api.negotiation import check_json_is_accepted
 from metrics_api.api.openapi import V2_PATH, V3_PATH, OpenAPI
 from metrics_api.api.probes import Endpoint, ProbeResult
+from metrics_api.api.query import parse_query
 from metrics_api.api.requestheaders import RequestHeaders, read_headers
 
 _JSON = "application/json"
@@ -62,11 +64,11 @@ def add_probe(api: FastAPI, endpoint: Endpoint) -> None:
     root = f"/{endpoint.name}"
 
     async def all_checks(request: Request) -> Response:
-        query = request.query_params
-        return _probed(endpoint.all(verbose="verbose" in query, excluded=query.getlist("exclude")))
+        query = parse_query(request.scope["query_string"])
+        return _probed(endpoint.all(verbose="verbose" in query, excluded=query.get("exclude", ())))
 
     async def one_check(request: Request) -> Response:
-        return _probed(endpoint.one(_path(request).removeprefix(f"{root}/")))
+        return _checked(endpoint.one(_path(request).removeprefix(f"{root}/")))
 
     _add(api, root, all_checks)
     for name in endpoint.check_names:
@@ -76,25 +78,35 @@ def add_probe(api: FastAPI, endpoint: Endpoint) -> None:
 def add_version(api: FastAPI, info: Mapping[str, str]) -> None:
     """Add ``/version``."""
 
-    async def version(_: Request) -> Response:
+    async def version(request: Request) -> Response:
+        check_json_is_accepted(_headers(request))
         return _indented(info)
 
-    _add(api, "/version", version)
+    _add(api, "/version", version, ("GET",))
 
 
 def add_index(api: FastAPI) -> None:
-    """Add ``/``, which lists the paths there are."""
+    """Add ``/`` and its other name, which list the paths there are."""
 
     async def index(_: Request) -> Response:
         return index_document(api)
 
     _add(api, "/", index)
+    _add(api, "/index.html", index)
 
 
 def index_document(api: FastAPI, code: int = 200) -> Response:
     """Return all paths but ``/`` and those with parameters; with a 404, what there is instead."""
     paths = {route.path for route in api.routes if isinstance(route, Route) and "{" not in route.path}
-    return _indented({"paths": sorted(paths - {"/"})}, code)
+    return _indented({"paths": sorted(paths - {"/", "/index.html"})}, code)
+
+
+def bare_path(path: str) -> str:
+    """Return a path without the slashes at its end that go-restful, which has but some of the paths, leaves out."""
+    bare = path.rstrip("/")
+    if bare.startswith("/apis/") or bare == "/version" or path == "/apis/":
+        return bare
+    return path
 
 
 def _add(
@@ -111,8 +123,12 @@ def _path(request: Request) -> str:
     return path
 
 
+def _headers(request: Request) -> RequestHeaders:
+    return read_headers(request.scope["headers"])
+
+
 def _wishes(request: Request) -> tuple[RequestHeaders, bytes]:
-    return read_headers(request.scope["headers"]), request.scope["query_string"]
+    return _headers(request), request.scope["query_string"]
 
 
 def _accept(request: Request) -> str:
@@ -120,8 +136,9 @@ def _accept(request: Request) -> str:
 
 
 def _discovered(request: Request, document: Document) -> Response:
-    caching = {} if document.etag is None else {"Cache-Control": "public"}
-    return _unless_known(request, document, {**_VARY, **caching})
+    # The legacy documents differ by Accept too, but the generic API server does not say so.
+    headers = {} if document.etag is None else {**_VARY, "Cache-Control": "public"}
+    return _unless_known(request, document, headers)
 
 
 def _unless_known(request: Request, document: Document, headers: Mapping[str, str]) -> Response:
@@ -132,6 +149,12 @@ def _unless_known(request: Request, document: Document, headers: Mapping[str, st
         if document.etag in known:
             return Response(status_code=304, headers=headers)
     return Response(document.body, headers={**headers, "Content-Type": document.content_type})
+
+
+def _checked(result: ProbeResult) -> Response:
+    if result.code == 200:
+        return Response(result.text, media_type="text/plain")
+    return _probed(result)
 
 
 def _probed(result: ProbeResult) -> Response:

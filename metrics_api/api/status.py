@@ -143,6 +143,11 @@ def no_representation(media_types: Sequence[str]) -> StatusError:
     return StatusError(406, "NotAcceptable", message, has_details=True)
 
 
+def unsupported_media_type() -> StatusError:
+    """415: a body of a type that is not read; the words are those of the router, go-restful."""
+    return StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", has_details=True)
+
+
 def wrong_transform(wanted: str, found: str) -> StatusError:
     """406: a list was asked for where an object is, or the other way round."""
     return StatusError(406, "NotAcceptable", f"you requested {wanted}, but the requested object is {found}")

@@ -13,7 +13,8 @@ from metrics_api.telemetry.own import OwnCollector
 from metrics_api.telemetry.reads import Reads
 from metrics_api.telemetry.sources import Sources
 
-CONTENT_TYPE: str = CONTENT_TYPE_PLAIN_0_0_4
+CONTENT_TYPE = f"{CONTENT_TYPE_PLAIN_0_0_4}; escaping=underscores"
+"""As of Prometheus' Go library: names keep to the old characters."""
 
 
 def register(

@@ -20,6 +20,7 @@ from metrics_api.api.accept import MediaRange, parse_accept
         ),
         pytest.param("a/a;q=0.1,b/b;q=0.9,c/c", [("c/c", {}), ("b/b", {}), ("a/a", {})], id="by-quality"),
         pytest.param("a/a;q=0,b/b", [("b/b", {})], id="refused"),
+        pytest.param("a/a;q=-1,b/b,c/c;q=2", [("c/c", {}), ("b/b", {}), ("a/a", {})], id="quality-out-of-range"),
         pytest.param("a/a;q=x", [("a/a", {})], id="quality-is-no-number"),
         pytest.param("a/a;q=nan", [("a/a", {})], id="quality-is-nan"),
         pytest.param("A/B; As=Table ;V=v1;", [("a/b", {"as": "Table", "v": "v1"})], id="parameters"),

@@ -34,6 +34,7 @@ async def test_apis_is_the_legacy_list_for_who_asks_for_plain_json(path: str, ac
     assert (response.status_code, response.text) == (200, _GROUP_LIST)
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-cache, private"
+    assert "vary" not in response.headers
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,26 @@ async def test_a_form_that_there_is_not_is_not_acceptable(path: str, accept: str
     assert response.status_code == 406
     types = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
     assert response.json()["message"] == message + types
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/yaml", "application/vnd.kubernetes.protobuf"])
+async def test_the_version_is_json_only(accept: str) -> None:
+    response = await get("/version", accept=accept)
+    assert response.status_code == 406
+    assert f"{_NO_TYPE}application/json".encode().splitlines()[-1] in response.content
+
+
+@pytest.mark.parametrize("path", ["/apis", "/apis/metrics.k8s.io", V1, "/version"])
+@pytest.mark.parametrize(
+    ("content_type", "code"),
+    [("", 200), ("application/json", 200), ("text/x, application/json ;a=b", 200), ("*/*", 415), ("text/html", 415)],
+)
+async def test_a_body_that_nobody_reads_has_to_be_of_a_known_type(path: str, content_type: str, code: int) -> None:
+    async with connect(make_api()) as client:
+        response = await client.get(path, headers={"content-type": content_type})
+    assert response.status_code == code
+    if code == 415:
+        assert response.json()["message"] == "415: Unsupported Media Type"
 
 
 @pytest.mark.parametrize("path", ["/apis", "/apis/metrics.k8s.io", V1, V1BETA1])

@@ -18,6 +18,7 @@ _GROUP = "/apis/metrics.k8s.io/v1"
         pytest.param("HEAD", "/nodes/n1", b"", "get", "", "nodes", "n1", "", id="head"),
         pytest.param("GET", "/pods", b"", "list", "", "pods", "", "", id="all-namespaces"),
         pytest.param("GET", "/namespaces/a/pods", b"", "list", "a", "pods", "", "", id="namespace"),
+        pytest.param("GET", "/namespaces//pods", b"", "list", "", "pods", "", "", id="empty-namespace"),
         pytest.param("GET", "/namespaces/a/pods/p", b"", "get", "a", "pods", "p", "", id="pod"),
         pytest.param("GET", "/namespaces/a/pods/p/log", b"", "get", "a", "pods", "p", "log", id="subresource"),
         pytest.param("GET", "/namespaces/a", b"", "get", "a", "namespaces", "a", "", id="a-namespace-itself"),
@@ -28,6 +29,8 @@ _GROUP = "/apis/metrics.k8s.io/v1"
         pytest.param("GET", "/pods", b"watch=False", "list", "", "pods", "", "", id="no-watch"),
         pytest.param("GET", "/pods", b"watch=0", "list", "", "pods", "", "", id="watch-0"),
         pytest.param("GET", "/nodes/n1", b"watch=1", "get", "", "nodes", "n1", "", id="watch-of-one-is-a-get"),
+        pytest.param("GET", "/pods", b"watch=1;x", "list", "", "pods", "", "", id="semicolon"),
+        pytest.param("GET", "/pods", b"watch%zz&watch=1%", "list", "", "pods", "", "", id="broken-escape"),
         pytest.param("POST", "/nodes", b"watch=1", "create", "", "nodes", "", "", id="create"),
         pytest.param("PUT", "/nodes/n1", b"", "update", "", "nodes", "n1", "", id="update"),
         pytest.param("PATCH", "/nodes/n1", b"", "patch", "", "nodes", "n1", "", id="patch"),
@@ -45,8 +48,9 @@ def test_a_resource_request_is_understood(
     method: str, path: str, query: bytes, verb: str, namespace: str, resource: str, name: str, subresource: str
 ) -> None:
     depth = len(f"{_GROUP}{path}".strip("/").split("/"))
+    names = (namespace, resource, name, subresource)
     expected = RequestInfo(
-        verb, _GROUP + path, True, "metrics.k8s.io", "v1", namespace, resource, name, subresource, depth
+        verb, _GROUP + path, True, "metrics.k8s.io", "v1", *names, depth, path.startswith("/namespaces/")
     )
     assert parse_request(method, _GROUP + path, query) == expected
 

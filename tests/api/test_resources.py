@@ -134,6 +134,31 @@ async def test_a_parameter_without_effect_is_accepted(query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("sendInitialEvents=true", ["resourceVersionMatch"]),
+        ("resourceVersionMatch=Exact", ["resourceVersionMatch", "resourceVersionMatch"]),
+    ],
+)
+async def test_a_watch_with_options_that_exclude_each_other_is_refused_for_that(query: str, fields: list[str]) -> None:
+    response = await get(f"{V1BETA1}/nodes?watch=true&{query}")
+    assert response.status_code == 422
+    assert [cause["field"] for cause in response.json()["details"]["causes"]] == fields
+
+
+async def test_an_empty_namespace_stands_for_all() -> None:
+    assert (await get(f"{V1}/namespaces//pods")).content == (await get(f"{V1}/pods")).content
+    assert (await get(f"{V1}/namespaces//pods/web-1")).json()["message"] == 'pods "web-1" not found'
+
+
+@pytest.mark.parametrize("path", [f"{V1}/nodes", f"{V1}/nodes/n1", V1, "/apis", "/livez", "/nope"])
+async def test_a_timeout_that_is_none_is_refused_on_every_path(path: str) -> None:
+    response = await get(f"{path}?timeout=abc")
+    assert response.status_code == 400
+    assert response.json()["message"] == ('invalid timeout specified in the request URL - time: invalid duration "abc"')
+
+
+@pytest.mark.parametrize(
     ("path", "message"),
     [
         ("/nodes?limit=abc", 'strconv.ParseInt: parsing "abc": invalid syntax'),
@@ -208,7 +233,16 @@ async def test_a_selector_gets_metrics_servers_answer(
 
 
 @pytest.mark.parametrize("path", ["/nodes", "/pods", "/namespaces/default/pods"])
-@pytest.mark.parametrize("query", ["watch=true", "watch=1", "watch", "watch=true&sendInitialEvents=true"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "watch=true",
+        "watch=1",
+        "watch",
+        "watch=1&sendInitialEvents&resourceVersionMatch=NotOlderThan",
+        "watch=1&timeout=x",
+    ],
+)
 async def test_a_watch_is_refused(path: str, query: str) -> None:
     response = await get(f"{V1BETA1}{path}?{query}")
     resource = path.rpartition("/")[2]
@@ -243,7 +277,6 @@ async def test_an_object_that_is_not_there_is_told_from_one_without_metrics(path
         f"{V1}/namespaces/default/nodes",
         f"{V1}/namespaces/default/nodes/n1",
         f"{V1}/namespaces/default/pods/web-1/log",
-        f"{V1}/namespaces//pods",
         f"{V1}//nodes",
         f"{V1}/nodes//n1",
         f"{V1}/watch/nodes",

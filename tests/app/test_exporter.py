@@ -50,7 +50,7 @@ async def test_metrics_are_text_that_counts_what_is_served() -> None:
         response = await asking.get("/metrics")
 
     assert response.status_code == 200
-    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
     lines = response.text.splitlines()
     assert 'metrics_api_completeness_ratio{resource="pods"} 0.5' in lines
     assert 'metrics_server_storage_points{type="node"} 1.0' in lines

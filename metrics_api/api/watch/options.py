@@ -1,15 +1,13 @@
-"""Where a watch begins. Rules: apimachinery's ``validateWatchOptions``, and ``storage/cacher`` for their meaning."""
+"""Where a watch begins. Rules: apiserver ``storage/cacher``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from metrics_api.api.listoptions import forbidden
-from metrics_api.api.query import Query, first, flag, parse_query, remember
-from metrics_api.api.status import FieldFault, bad_request, invalid_list_options
+from metrics_api.api.query import first, flag, parse_query, remember
+from metrics_api.api.status import bad_request
 from metrics_api.gotext import quote
 
-_NOT_OLDER = "NotOlderThan"
 _MOST_DIGITS = 20
 _HIGHEST = 2**64 - 1
 
@@ -30,14 +28,12 @@ class Beginning:
 
 @remember
 def parse_beginning(query_string: bytes) -> Beginning:
-    """Return what a watch's parameters say.
+    """Return what a watch's parameters say; ``parse_list_options`` has seen that they do not exclude each other.
 
     Raises:
-        StatusError: 422 for parameters that exclude each other, 400 for a version that is none.
+        StatusError: 400 for a version that is none.
     """
     query = parse_query(query_string)
-    if faults := _faults(query):
-        raise invalid_list_options(faults)
     version = _version(first(query, "resourceVersion"))
     bookmarks = flag(query, "allowWatchBookmarks")
     if "sendInitialEvents" not in query:
@@ -61,21 +57,3 @@ def _version(text: str) -> int | None:
 def _version_error(text: str, fault: str) -> Exception:
     shown = quote(text[:64])
     return bad_request(f"resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: {fault}")
-
-
-def _faults(query: Query) -> list[FieldFault]:
-    match = first(query, "resourceVersionMatch")
-    initial = "sendInitialEvents" in query
-    faults = []
-    if initial and match != _NOT_OLDER:
-        why = f"sendInitialEvents requires setting resourceVersionMatch to {_NOT_OLDER}"
-        faults.append(forbidden("resourceVersionMatch", why))
-    if match and not initial:
-        why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        faults.append(forbidden("resourceVersionMatch", why))
-    if match and match != _NOT_OLDER:
-        message = f'Unsupported value: {quote(match)}: supported values: "{_NOT_OLDER}"'
-        faults.append(FieldFault("resourceVersionMatch", "FieldValueNotSupported", message))
-    if match and first(query, "continue"):
-        faults.append(forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
-    return faults
