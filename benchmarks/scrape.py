@@ -45,20 +45,22 @@ def _variants(options: argparse.Namespace) -> Iterator[Variant]:
 
 async def _measure(variant: Variant, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the figures of each checkout, which are measured in turns on one cluster."""
-    trees: dict[str, Path | None] = {variant.title: None}
-    if options.against:
-        trees["  against it"] = options.against
-    rounds: dict[str, list[dict[str, float]]] = {title: [] for title in trees}
+    trees: list[Path | None] = [None, options.against] if options.against else [None]
+    rounds: list[list[dict[str, float]]] = [[] for _ in trees]
     with tempfile.TemporaryDirectory(prefix="metrics-api-scrape-") as directory:
         async with programs.cluster(
             Path(directory), nodes=options.nodes, pods=variant.pods, seed=options.seed, psi=variant.psi
         ) as cluster:
             for _ in range(options.rounds):
-                for title, tree in trees.items():
-                    rounds[title].append(await _one_round(variant, cluster, tree, options))
+                for tree, figures in zip(trees, rounds, strict=True):
+                    figures.append(await _one_round(variant, cluster, tree, options))
     return [
-        {"variant": title, **{key: quantile([each[key] for each in figures], 0.5) for key in figures[0]}}
-        for title, figures in rounds.items()
+        {
+            "variant": variant.title,
+            "tree": str(tree or "this"),
+            **{key: quantile([each[key] for each in figures], 0.5) for key in figures[0]},
+        }
+        for tree, figures in zip(trees, rounds, strict=True)
     ]
 
 
@@ -119,7 +121,6 @@ def main() -> None:
         resolution=options.resolution,
         rounds=options.rounds,
         seconds=options.seconds,
-        against=str(options.against or "nothing"),
     )
 
 
