@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from metrics_api import logs
-from metrics_api.commands.demo_server import DemoServer, server_arguments
+from metrics_api.commands.demo_server import DemoServer, metrics_server_arguments, server_arguments
 from metrics_api.commands.top import node_table, open_reader, parse_interval, pod_table
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows
 from metrics_api.errors import KubeError, StartupError
@@ -234,15 +234,23 @@ def _how_to_examine(kubeconfig: Path, server: DemoServer) -> str:
 
 
 def _how_to_attach(kubeconfig: Path, server: DemoServer) -> str:
-    arguments = " \\\n        ".join(server_arguments(server))
+    ours = _in_lines(f"{_this_program()} serve", server_arguments(server))
+    metrics_server = _in_lines("metrics-server", metrics_server_arguments(server))
     return (
         f"\n    export KUBECONFIG={kubeconfig}\n\n"
-        "Point any extension server at it, for example:\n\n"
-        f"    {_this_program()} serve \\\n        {arguments}\n\n"
-        f"and hand it the API group once it listens on 127.0.0.1:{server.port}:\n\n"
-        f"    kubectl apply -f {server.manifest}\n\n"
+        f"Point any extension server at it that listens on 127.0.0.1:{server.port}, and hand it the API group\n"
+        "once it does. For example this one:\n\n"
+        f"{ours}\n\n    kubectl apply -f {server.manifest}\n\n"
+        "or metrics-server, which has no v1:\n\n"
+        f"{metrics_server}\n\n    kubectl apply -f {server.manifest_of_one_version}\n\n"
+        "Then watch it become Available:\n\n"
+        "    kubectl get apiservices --watch\n\n"
         "Ctrl-C stops everything."
     )
+
+
+def _in_lines(program: str, arguments: Sequence[str]) -> str:
+    return " \\\n        ".join((f"    {program}", *arguments))
 
 
 def _this_program() -> str:

@@ -31,6 +31,8 @@ class DemoServer:
     port: int
     manifest: Path
     """What ``kubectl apply`` hands the API group over with."""
+    manifest_of_one_version: Path
+    """The same for a server that has no v1, as metrics-server."""
     _process: Process | None = field(default=None, repr=False)
 
     @classmethod
@@ -42,9 +44,11 @@ class DemoServer:
         (directory / "serving.crt").write_bytes(pair.certificate)
         (directory / "serving.key").touch(mode=0o600)
         (directory / "serving.key").write_bytes(pair.key)
-        server = cls(directory, _free_port(), directory / "apiservice.yaml")
-        objects = manifest_objects(server.port, cluster.authorities.cluster.certificate)
-        server.manifest.write_text(yaml.safe_dump_all(objects, sort_keys=False))
+        server = cls(directory, _free_port(), directory / "apiservice.yaml", directory / "apiservice-v1beta1.yaml")
+        ca_bundle = cluster.authorities.cluster.certificate
+        for path, versions in ((server.manifest, ("v1", "v1beta1")), (server.manifest_of_one_version, ("v1beta1",))):
+            objects = manifest_objects(server.port, ca_bundle, versions)
+            path.write_text(yaml.safe_dump_all(objects, sort_keys=False))
         return server
 
     @contextlib.asynccontextmanager
@@ -97,7 +101,20 @@ class DemoServer:
 def server_arguments(server: DemoServer) -> list[str]:
     """Return the arguments of ``serve``: those of metrics-server's manifest, and what differs on loopback."""
     return [
-        f"--kubeconfig={server.directory / 'server.kubeconfig'}",
+        f"--kubeconfig={_kubeconfig(server)}",
+        *_shared_arguments(server),
+        "--kubelet-denied-cidrs=",  # the demo's kubelets are on loopback, which is denied otherwise
+    ]
+
+
+def metrics_server_arguments(server: DemoServer) -> list[str]:
+    """Return metrics-server's arguments: outside a cluster it has to be told where the API server is three times."""
+    flags = ("--kubeconfig", "--authentication-kubeconfig", "--authorization-kubeconfig")
+    return [*(f"{flag}={_kubeconfig(server)}" for flag in flags), *_shared_arguments(server)]
+
+
+def _shared_arguments(server: DemoServer) -> list[str]:
+    return [
         "--bind-address=127.0.0.1",
         f"--secure-port={server.port}",
         f"--tls-cert-file={server.directory / 'serving.crt'}",
@@ -106,8 +123,11 @@ def server_arguments(server: DemoServer) -> list[str]:
         "--kubelet-use-node-status-port",
         "--metric-resolution=10s",
         "--kubelet-request-timeout=8s",
-        "--kubelet-denied-cidrs=",  # the demo's kubelets are on loopback, which is denied otherwise
     ]
+
+
+def _kubeconfig(server: DemoServer) -> Path:
+    return server.directory / "server.kubeconfig"
 
 
 async def _stop(process: Process) -> None:
