@@ -11,9 +11,10 @@ from metrics_api.clock import Clock
 from metrics_api.errors import StatusError
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import Attributes
-from metrics_api.localcluster.authentication import Tokens, authenticate, impersonated
+from metrics_api.localcluster.authentication import Tokens, authenticate
 from metrics_api.localcluster.discovery import Discovery
 from metrics_api.localcluster.faults import Faults
+from metrics_api.localcluster.impersonation import impersonated
 from metrics_api.localcluster.negotiation import Call
 from metrics_api.localcluster.paths import serve_path
 from metrics_api.localcluster.rbac import Authorizer, forbidden_message
@@ -80,7 +81,7 @@ class Application:
     async def _answer(self, scope: Scope, request: Request, send: Send) -> Response | None:
         user = authenticate(request.headers, scope["state"].get("peer_certificate"), self._tokens)
         request.user = user
-        request.user = impersonated(request.headers, user, self._require)
+        request.user = impersonated(request.headers, user, request.attributes, self._require)
         self._require(request.user, request.attributes)
         aggregator = self._discovery.aggregator
         if aggregator is not None and aggregator.claims(request.path):

@@ -1,24 +1,19 @@
-"""Finding out who asks: client certificate, bearer token, nobody; and asking as somebody else."""
+"""Finding out who asks: client certificate, bearer token, nobody."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
-from metrics_api.errors import StatusError
 from metrics_api.localcluster import statuses
-from metrics_api.localcluster.attributes import Attributes
-from metrics_api.localcluster.users import ANONYMOUS, ANONYMOUS_NAME, User, service_account
+from metrics_api.localcluster.users import ANONYMOUS, User
 
 Headers = Mapping[str, Sequence[str]]
 """Lower-case name -> values, in the order sent."""
 
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
-_AUTHENTICATION = "authentication.k8s.io"
-_EXTRA_PREFIX = "impersonate-extra-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,75 +81,6 @@ def authenticate(headers: Headers, certificate: PeerCertificate | None, tokens: 
 def _bearer(headers: Headers) -> str:
     scheme, _, token = _first(headers, "authorization").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def impersonated(headers: Headers, user: User, require: Callable[[User, Attributes], None]) -> User:
-    """Return whom the request is made as: the user, or the one that the ``Impersonate-*`` headers name.
-
-    Args:
-        headers: The request's headers.
-        user: Who asks.
-        require: Raises when the user may not do what the attributes say.
-
-    Raises:
-        StatusError: 403 from ``require``; 500 when there are such headers without ``Impersonate-User``.
-    """
-    name = _first(headers, "impersonate-user")
-    groups = tuple(headers.get("impersonate-group", ()))
-    uid = _first(headers, "impersonate-uid")
-    extra = {
-        unquote(key.removeprefix(_EXTRA_PREFIX)): tuple(values)
-        for key, values in headers.items()
-        if key.startswith(_EXTRA_PREFIX)
-    }
-    if not name:
-        if groups or uid or extra:
-            message = "Internal error occurred: requested impersonation of a group, uid or extra without a user"
-            raise StatusError(500, "InternalError", message)
-        return user
-    for wanted in _impersonations(name, groups, uid, extra):
-        require(user, wanted)
-    if account := _service_account_of(name):
-        return (
-            replace(service_account(*account, uid), groups=groups, extra=extra).authenticated()
-            if groups
-            else (replace(service_account(*account, uid), extra=extra))
-        )
-    target = User(name, uid, groups, extra)
-    return target if name == ANONYMOUS_NAME else target.authenticated()
-
-
-def _impersonations(
-    name: str, groups: Sequence[str], uid: str, extra: Mapping[str, Sequence[str]]
-) -> Iterator[Attributes]:
-    if account := _service_account_of(name):
-        namespace, account_name = account
-        yield Attributes(
-            "impersonate", version="v1", resource="serviceaccounts", namespace=namespace, name=account_name
-        )
-    else:
-        yield Attributes("impersonate", version="v1", resource="users", name=name)
-    for group in groups:
-        yield Attributes("impersonate", version="v1", resource="groups", name=group)
-    if uid:
-        yield Attributes("impersonate", group=_AUTHENTICATION, version="v1", resource="uids", name=uid)
-    for key, values in extra.items():
-        for value in values:
-            yield Attributes(
-                "impersonate",
-                group=_AUTHENTICATION,
-                version="v1",
-                resource="userextras",
-                subresource=key,
-                name=value,
-            )
-
-
-def _service_account_of(name: str) -> tuple[str, str] | None:
-    parts = name.split(":")
-    if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
-        return parts[2], parts[3]
-    return None
 
 
 def _first(headers: Headers, name: str) -> str:

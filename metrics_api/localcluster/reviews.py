@@ -77,7 +77,8 @@ class Reviews:
         if not isinstance(token, str) or not token:
             raise statuses.bad_request("token is required for TokenReview in authentication")
         user = self._tokens.find(token)
-        if user is None:
+        audiences = spec.get("audiences") or [_AUDIENCE]
+        if user is None or _AUDIENCE not in audiences:  # every token here is for the API server
             return {"user": {}, "error": "invalid bearer token"}
         return {"authenticated": True, "user": user_info(user), "audiences": [_AUDIENCE]}
 

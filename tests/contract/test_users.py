@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.backend import READER_TOKEN, ROBOT_TOKEN
+from tests.contract.backend import READER, READER_TOKEN, ROBOT_TOKEN
 from tests.contract.cluster import GROUP, NODES, Cluster
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -16,6 +16,7 @@ OWN_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 RBAC = "rbac.authorization.k8s.io"
+AUDIENCE = "https://kubernetes.default.svc"
 
 
 async def review(cluster: Cluster, path: str, spec: dict[str, Any], *, token: str = "") -> Any:
@@ -88,6 +89,19 @@ async def test_a_valid_token_is_reviewed_with_its_user(cluster: Cluster) -> None
     assert found["authenticated"] is True
     assert (found["user"]["username"], found["user"]["uid"]) == ("reader", "43")
     assert found["user"]["groups"] == ["readers", "system:authenticated"]
+
+
+@pytest.mark.parametrize(
+    ("audiences", "authenticated"),
+    [(["somebody-else"], False), (["somebody-else", AUDIENCE], True), ([AUDIENCE], True)],
+)
+async def test_a_token_is_valid_for_the_api_servers_audience_only(
+    cluster: Cluster, audiences: list[str], *, authenticated: bool
+) -> None:
+    found = await review(cluster, TOKEN_REVIEWS, {"token": READER_TOKEN, "audiences": audiences})
+
+    assert found.get("authenticated", False) is authenticated
+    assert found.get("audiences", []) == ([AUDIENCE] if authenticated else [])
 
 
 async def test_an_unknown_token_is_reviewed_with_an_error(cluster: Cluster) -> None:
@@ -197,10 +211,72 @@ async def test_impersonation_needs_its_permission(cluster: Cluster) -> None:
 
     assert refused.status_code == 403
     assert refused.json()["message"] == (
-        'users "bob" is forbidden: User "reader" cannot impersonate resource "users" in API group "" at the'
-        " cluster scope"
+        'nodes.metrics.k8s.io is forbidden: User "reader" cannot impersonate-on:user-info:list resource "nodes" in API'
+        ' group "metrics.k8s.io" at the cluster scope'
     )
     assert 'User "bob" cannot list resource "nodes"' in acting.json()["message"]
+
+
+LEGACY_RULES = [{"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"], "resourceNames": ["bob"]}]
+CONSTRAINED_RULES = [
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["impersonate-on:user-info:list"]},
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["users"], "verbs": ["impersonate:user-info"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("rules", "others"), [(LEGACY_RULES, True), (CONSTRAINED_RULES, False)], ids=["legacy", "constrained"]
+)
+async def test_there_are_two_ways_to_be_allowed_to_impersonate(
+    cluster: Cluster, rules: list[dict[str, Any]], *, others: bool
+) -> None:
+    await cluster.create(ROLES, {"metadata": {"name": "contract-actor"}, "rules": rules})
+    subject = {"kind": "User", "apiGroup": RBAC, "name": READER.name}
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "contract-actor"}
+    binding = {"metadata": {"name": "contract-actor"}, "subjects": [subject], "roleRef": reference}
+    await cluster.create(BINDINGS, binding)
+    reader = cluster.client(token=READER_TOKEN)
+
+    async def said(path: str, **headers: str) -> str:
+        return str((await reader.get(path, headers={"Impersonate-User": "bob", **headers})).json()["message"])
+
+    await cluster.eventually(lambda: said("/api/v1/nodes"), lambda message: 'User "bob" cannot list' in message)
+
+    # A constrained permission is for what is done as well; none of them is for a group.
+    assert ('User "bob" cannot list' in await said("/api/v1/pods")) is others
+    assert "cannot impersonate" in await said("/api/v1/nodes", **{"Impersonate-Group": "system:masters"})
+
+
+async def test_an_impersonated_node_and_service_account_have_the_groups_of_their_kind(cluster: Cluster) -> None:
+    async def groups(name: str) -> Any:
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        response = await cluster.admin.post(SELF_REVIEWS, json=review, headers={"Impersonate-User": name})
+        return response.json()["status"]["userInfo"]["groups"]
+
+    assert await groups("system:node:n1") == ["system:nodes", "system:authenticated"]
+    assert await groups("system:serviceaccount:shop:web") == [
+        "system:serviceaccounts",
+        "system:serviceaccounts:shop",
+        "system:authenticated",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"),
+    [
+        ("Impersonate-Group", 'Name:"", UID:"", Groups:[]string{"x"}, Extra:map[string][]string(nil)'),
+        ("Impersonate-Uid", 'Name:"", UID:"x", Groups:[]string(nil), Extra:map[string][]string(nil)'),
+        (
+            "Impersonate-Extra-Team",
+            'Name:"", UID:"", Groups:[]string(nil), Extra:map[string][]string{"team":[]string{"x"}}',
+        ),
+    ],
+)
+async def test_impersonating_nobody_in_particular_is_a_bad_request(cluster: Cluster, header: str, shown: str) -> None:
+    response = await cluster.admin.get("/api/v1/nodes", headers={header: "x"})
+
+    assert (response.status_code, response.json()["reason"]) == (400, "BadRequest")
+    assert response.json()["message"] == f"requested &user.DefaultInfo{{{shown}}} without impersonating a user name"
 
 
 async def test_authorization_comes_before_the_question_whether_it_exists(cluster: Cluster) -> None:

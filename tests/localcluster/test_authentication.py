@@ -184,27 +184,19 @@ async def test_what_the_impersonated_user_may_not_do_is_refused(server: ApiServe
 
 
 @pytest.mark.parametrize(
-    ("headers", "message"),
+    ("headers", "mode"),
     [
-        ({"Impersonate-User": "carol"}, 'users "carol" is forbidden: User "alice" cannot impersonate resource "users"'),
-        (
-            {"Impersonate-User": "bob", "Impersonate-Group": "system:masters"},
-            'groups "system:masters" is forbidden: User "alice" cannot impersonate resource "groups"',
-        ),
-        (
-            {"Impersonate-User": "system:serviceaccount:shop:web"},
-            'serviceaccounts "web" is forbidden: User "alice" cannot impersonate resource "serviceaccounts"',
-        ),
-        ({"Impersonate-User": "bob", "Impersonate-Uid": "1"}, 'uids.authentication.k8s.io "1" is forbidden'),
-        (
-            {"Impersonate-User": "bob", "Impersonate-Extra-team": "blue"},
-            'cannot impersonate resource "userextras/team" in API group "authentication.k8s.io"',
-        ),
+        ({"Impersonate-User": "carol"}, "user-info"),
+        ({"Impersonate-User": "bob", "Impersonate-Group": "system:masters"}, "user-info"),
+        ({"Impersonate-User": "bob", "Impersonate-Uid": "1"}, "user-info"),
+        ({"Impersonate-User": "bob", "Impersonate-Extra-team": "blue"}, "user-info"),
+        ({"Impersonate-User": "system:serviceaccount:shop:web"}, "serviceaccount"),
+        ({"Impersonate-User": "system:node:n1"}, "arbitrary-node"),
     ],
-    ids=["user", "group", "service account", "uid", "extra"],
+    ids=["user", "group", "uid", "extra", "service account", "node"],
 )
 async def test_each_thing_impersonated_needs_its_permission(
-    server: ApiServer, connect: Connect, objects: ObjectStore, headers: dict[str, str], message: str
+    server: ApiServer, connect: Connect, objects: ObjectStore, headers: dict[str, str], mode: str
 ) -> None:
     rule = {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["users"], "resourceNames": ["bob"]}
     allow(objects, "alice", rule)
@@ -212,13 +204,7 @@ async def test_each_thing_impersonated_needs_its_permission(
 
     response = await client.get("/version", headers=headers)
 
+    # The first mode that was tried says why, not the last.
     assert response.status_code == 403
-    assert message in response.json()["message"]
+    assert response.json()["message"] == f'forbidden: User "alice" cannot impersonate-on:{mode}:get path "/version"'
     assert (await whoami(client, **{"Impersonate-User": "bob"}))["username"] == "bob"
-
-
-async def test_impersonating_a_group_without_a_user_is_an_error(server: ApiServer, admin: httpx.AsyncClient) -> None:
-    response = await admin.get("/version", headers={"Impersonate-Group": "dev"})
-
-    assert response.status_code == 500
-    assert response.json()["reason"] == "InternalError"
