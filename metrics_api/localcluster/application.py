@@ -20,8 +20,8 @@ from metrics_api.localcluster.paths import serve_path
 from metrics_api.localcluster.rbac import Authorizer, forbidden_message
 from metrics_api.localcluster.reading import Reader
 from metrics_api.localcluster.requests import Request
-from metrics_api.localcluster.resources import Resource, find_resource
-from metrics_api.localcluster.responses import Response, error_response, send_response
+from metrics_api.localcluster.resources import Resource, find_resource, is_local_group
+from metrics_api.localcluster.responses import Response, error_response, page_not_found, send_response
 from metrics_api.localcluster.reviews import Reviews
 from metrics_api.localcluster.seams import Message, Receive, Scope, Send
 from metrics_api.localcluster.users import User
@@ -104,6 +104,8 @@ class Application:
         wanted = request.attributes
         resource = find_resource(wanted.group, wanted.version, wanted.resource)
         if resource is None or not _is_placed(resource, request):
+            if not is_local_group(wanted.group):
+                return page_not_found()
             raise statuses.unknown_path()
         verbs = resource.subresources[wanted.subresource] if wanted.subresource else resource.verbs
         if wanted.verb not in verbs or request.method == "HEAD":

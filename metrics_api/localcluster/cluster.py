@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -57,18 +58,19 @@ class LocalCluster:
         front_proxy = self.authorities.front_proxy.issue(FRONT_PROXY_NAME, client=True)
         self.aggregator = Aggregator(self.objects, front_proxy, self.clock, timing=timing)
         self.api.aggregator = self.aggregator
-        self.fleet = Fleet(
-            nodes,
-            pods_per_node,
-            clock=self.clock,
-            authorizer=_Delegated(self.api),
-            seed=seed,
-            authority=self.authorities.cluster,
-            client_authorities=self.authorities.cluster.certificate,
-            sampling=sampling,
-            psi=psi,
-            certificates="shared" if shared_certificates else "per_node",
-        )
+        with _uncollected():
+            self.fleet = Fleet(
+                nodes,
+                pods_per_node,
+                clock=self.clock,
+                authorizer=_Delegated(self.api),
+                seed=seed,
+                authority=self.authorities.cluster,
+                client_authorities=self.authorities.cluster.certificate,
+                sampling=sampling,
+                psi=psi,
+                certificates="shared" if shared_certificates else "per_node",
+            )
         self._running = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -79,9 +81,10 @@ class LocalCluster:
         """
         async with contextlib.AsyncExitStack() as starting:
             await starting.enter_async_context(self.fleet)
-            self.objects.load(NAMESPACES, self._new_namespaces())
-            self.objects.load(NODES, self.fleet.node_objects())
-            self.objects.load(PODS, self.fleet.pod_objects())
+            with _uncollected():
+                self.objects.load(NAMESPACES, self._new_namespaces())
+                self.objects.load(NODES, self.fleet.node_objects())
+                self.objects.load(PODS, self.fleet.pod_objects())
             extension.grant_access(self.objects)
             await starting.enter_async_context(self.api)
             aggregating = asyncio.create_task(self.aggregator.run(), name="aggregation layer")
@@ -158,6 +161,18 @@ class _Delegated:
             return "unauthorized"
         wanted = Attributes("get", version="v1", resource="nodes", subresource=subresource, name=node)
         return "ok" if self._api.authorizer.authorize(user, wanted).allowed else Forbidden(user.name)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make many objects without looking time and again which of them are garbage: none is."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

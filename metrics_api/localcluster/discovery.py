@@ -9,13 +9,14 @@ import orjson
 
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.faults import Faults
-from metrics_api.localcluster.negotiation import Call, negotiate, wants_aggregated_discovery
+from metrics_api.localcluster.negotiation import Call, negotiate, negotiate_discovery
 from metrics_api.localcluster.requests import Request
-from metrics_api.localcluster.resources import RESOURCES, Resource, group_versions
-from metrics_api.localcluster.responses import Response, bytes_response, json_response
+from metrics_api.localcluster.resources import RESOURCES, Resource, group_versions, is_local_group
+from metrics_api.localcluster.responses import Response, bytes_response
 from metrics_api.localcluster.seams import Aggregator
 from metrics_api.localcluster.stored import JsonObject
 
+_OTHER_PATHS = ("/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -32,28 +33,42 @@ class Discovery:
         """Answer a discovery request, ``None`` when the path is none of discovery's.
 
         Raises:
-            StatusError: 404, 406.
+            StatusError: 404 for another version of a group that is here, 405, 406.
         """
-        parts = [part for part in request.path.split("/") if part]
-        match parts:
-            case ["api"] | ["apis"]:
-                return self._root(request, core=parts == ["api"])
-            case ["api", version]:
-                return _negotiated(request, _resource_list("", version))
+        document: JsonObject | None = None
+        match [part for part in request.path.split("/") if part]:
+            case []:
+                document = {"paths": self._paths()}
+            case ["apis"]:  # here and at a group Kubernetes does not look at the method
+                return self._root(request, core=False)
             case ["apis", group]:
-                return _negotiated(request, self._group(group))
-            case ["apis", group, version]:
-                return _negotiated(request, _resource_list(group, version))
-        return None
+                document = self._group(group)
+            case ["api"]:
+                _check_is_read(request)
+                return self._root(request, core=True)
+            case ["api", version]:
+                _check_is_read(request)
+                document = _resource_list("", version)
+            case ["apis", group, version] if is_local_group(group):
+                _check_is_read(request)
+                document = _resource_list(group, version)
+        return None if document is None else _negotiated(request, document)
+
+    def _paths(self) -> list[str]:
+        groups = [(group["name"], each["version"]) for group in self._groups() for each in group["versions"]]
+        below = {f"/apis/{group}" for group, _ in groups} | {f"/apis/{group}/{version}" for group, version in groups}
+        return sorted({"/api", "/api/v1", "/apis", "/apis/", *below, *_OTHER_PATHS})
 
     def _root(self, request: Request, *, core: bool) -> Response:
-        if wants_aggregated_discovery(request.header("accept"), offered=not self._faults.legacy_discovery_only):
+        form = negotiate_discovery(request.header("accept"), offered=not self._faults.legacy_discovery_only)
+        if form is None:
             return _aggregated(request, [_core_item()] if core else [*_group_items(), *self._foreign_items()])
         if core:
             addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self.server_address}]
             versions = {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses}
-            return json_response(versions)
-        return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": self._groups()})
+            return bytes_response(orjson.dumps(versions), as_yaml=form.yaml)
+        groups = {"kind": "APIGroupList", "apiVersion": "v1", "groups": self._groups()}
+        return bytes_response(orjson.dumps(groups), as_yaml=form.yaml)
 
     def _groups(self) -> list[JsonObject]:
         versions: dict[str, list[str]] = {}
@@ -63,11 +78,9 @@ class Discovery:
         local = [_group_object(group, names) for group, names in versions.items()]
         return [*local, *(self.aggregator.groups() if self.aggregator else ())]
 
-    def _group(self, name: str) -> JsonObject:
+    def _group(self, name: str) -> JsonObject | None:
         found = next((group for group in self._groups() if group["name"] == name), None)
-        if found is None:
-            raise statuses.unknown_path()
-        return {"kind": "APIGroup", "apiVersion": "v1", **found}
+        return found and {"kind": "APIGroup", "apiVersion": "v1", **found}
 
     def undiscovered(self) -> Sequence[str]:
         """Return each ``group/version`` of an extension server that cannot be asked what it serves."""
@@ -82,13 +95,18 @@ class Discovery:
         return self.aggregator.aggregated_groups() if self.aggregator else ()
 
 
+def _check_is_read(request: Request) -> None:
+    if request.method != "GET":
+        raise statuses.method_not_allowed()
+
+
 def _group_object(group: str, versions: Sequence[str]) -> JsonObject:
     entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
     return {"name": group, "versions": entries, "preferredVersion": entries[0]}
 
 
 def _negotiated(request: Request, document: JsonObject) -> Response:
-    form = negotiate(request.header("accept"), Call.ONE)
+    form = negotiate(request.header("accept"), Call.DISCOVERY)
     return bytes_response(orjson.dumps(document), as_yaml=form.yaml)
 
 

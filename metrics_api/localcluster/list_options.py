@@ -83,22 +83,41 @@ def initial_events(request: Request) -> bool | None:
     return flag(request.query, "sendInitialEvents")
 
 
-def resource_version(request: Request, current: int) -> int | None:
-    """Return the resourceVersion asked for, ``None`` for none or ``0`` (any).
+def version_of_list(request: Request, current: int) -> int | None:
+    """Return the resourceVersion that a list asks for, ``None`` for none or ``0`` (any).
 
     Raises:
-        StatusError: 500, it is no number; 504, it lies in the future.
+        StatusError: 400, it is no number; 504, it lies in the future.
     """
+    try:
+        version = _version(request)
+    except ValueError as error:
+        raise statuses.bad_request(f"invalid resource version: {error}") from error
+    if version is not None and version > current:
+        raise statuses.future_version(version, current)
+    return version
+
+
+def version_of_watch(request: Request) -> int | None:
+    """Return the resourceVersion that a watch begins after, ``None`` for none or ``0``; it may lie in the future.
+
+    Raises:
+        StatusError: 500, it is no number.
+    """
+    try:
+        return _version(request)
+    except ValueError as error:
+        raise StatusError(500, "", str(error)) from error  # Kubernetes has no reason for it either
+
+
+def _version(request: Request) -> int | None:
     text = request.parameter("resourceVersion")
     if text in ("", "0"):
         return None
     if not text.isascii() or not text.isdigit():
         why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise statuses.internal(f'resourceVersion: Invalid value: "{text}": {why}')
-    version = int(text)
-    if version > current:
-        raise statuses.future_version(version, current)
-    return version
+        raise ValueError(f'resourceVersion: Invalid value: "{text}": {why}')
+    return int(text)
 
 
 class Position(NamedTuple):

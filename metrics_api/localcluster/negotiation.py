@@ -11,10 +11,11 @@ from functools import lru_cache
 
 from metrics_api.localcluster import statuses
 
-MEDIA_TYPES = "application/json, application/yaml"
-"""What objects can be encoded in, as messages name it."""
+MEDIA_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+"""What objects can be encoded in, as Kubernetes' messages name it."""
 
-_JSON = ("application/json", "application/*", "*/*")
+_STREAMED = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+_JSON = ("application/json", "*/*")
 _YAML = "application/yaml"
 
 
@@ -31,6 +32,7 @@ class Call(Enum):
 
     ONE = "PartialObjectMetadata"
     LIST = "PartialObjectMetadataList"
+    DISCOVERY = "nothing but the document itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def clauses(accept: str) -> tuple[_Clause, ...]:
         parameters = {key.strip(): value.strip() for key, _, value in (piece.partition("=") for piece in rest)}
         weighted.append((_quality(parameters.pop("q", "1")), _Clause(media_type.lower(), parameters)))
     weighted.sort(key=lambda pair: -pair[0])
-    return tuple(clause for quality, clause in weighted if quality > 0)
+    return tuple(clause for _, clause in weighted)  # Kubernetes takes what has the weight 0, too, as the last
 
 
 def _quality(text: str) -> float:
@@ -74,19 +76,25 @@ def negotiate(accept: str, call: Call) -> Format:
     Raises:
         StatusError: 406.
     """
+    understood = False
     for clause in clauses(accept):
         if clause.media_type not in (*_JSON, _YAML):
             continue
+        understood = True
         shape = _shape(clause.parameters, call)
         if shape is not None:
             return Format(shape, clause.media_type == _YAML, clause.parameters.get("v", "v1"))
-    raise statuses.not_acceptable(MEDIA_TYPES)
+    if understood:
+        raise statuses.not_acceptable(MEDIA_TYPES)
+    raise statuses.no_representation(MEDIA_TYPES + (_STREAMED if call is Call.LIST else ""))
 
 
 def _shape(parameters: dict[str, str], call: Call) -> Shape | None:
     wanted = parameters.get("as")
     if wanted is None:
         return Shape.OBJECT
+    if call is Call.DISCOVERY:
+        return None
     if parameters.get("g") != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
         return None
     if wanted == "Table":
@@ -94,25 +102,25 @@ def _shape(parameters: dict[str, str], call: Call) -> Shape | None:
     return Shape.METADATA if wanted == call.value else None
 
 
-def wants_aggregated_discovery(accept: str, *, offered: bool = True) -> bool:
-    """Whether discovery is to be the aggregated document.
+def negotiate_discovery(accept: str, *, offered: bool = True) -> Format | None:
+    """Return in which form discovery is to be the old document, ``None`` when it is to be the aggregated one.
 
     Args:
         accept: What the client accepts.
-        offered: Whether there is one; without it, only plain JSON is acceptable.
+        offered: Whether there is an aggregated one.
 
     Raises:
-        StatusError: 406, neither that nor plain JSON is accepted.
+        StatusError: 406, neither is accepted.
     """
     for clause in clauses(accept):
-        if clause.media_type not in _JSON:
+        if clause.media_type not in (*_JSON, "application/*", _YAML):
             continue
         wanted = clause.parameters
         if "as" not in wanted:
-            return False
+            return Format(yaml=clause.media_type == _YAML)
         if offered and wanted == {**wanted, "g": "apidiscovery.k8s.io", "v": "v2", "as": "APIGroupDiscoveryList"}:
-            return True
-    raise statuses.not_acceptable("application/json")
+            return None
+    raise statuses.not_acceptable(MEDIA_TYPES)
 
 
 def accepts_json(accept: str) -> bool:

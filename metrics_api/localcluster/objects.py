@@ -168,6 +168,22 @@ class ObjectStore:
             return obj
         return self._remove(resource, current, obj)
 
+    def begin_deletion(self, resource: Resource, namespace: str, name: str, grace_period_seconds: int) -> None:
+        """Mark an object as being deleted, as somebody does who has to stop something first; once is enough.
+
+        Raises:
+            StatusError: 404.
+        """
+        current = self.find(resource, namespace, name)
+        if current is None:
+            raise statuses.not_found(resource, name)
+        obj = current.object()
+        if "deletionTimestamp" in obj["metadata"]:
+            return
+        obj["metadata"]["deletionTimestamp"] = format_rfc3339(self._clock.now() + grace_period_seconds)
+        obj["metadata"]["deletionGracePeriodSeconds"] = grace_period_seconds
+        self._put(resource, obj, current)
+
     def subscribe(self, resource: Resource, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every change from now on, within the write; return what ends that."""
         listeners = self._kind(resource).listeners

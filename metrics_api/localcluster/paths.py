@@ -10,7 +10,7 @@ from metrics_api.localcluster import statuses
 from metrics_api.localcluster.negotiation import accepts_json, clauses
 from metrics_api.localcluster.openapi import openapi_v2_document, openapi_v3_document, openapi_v3_paths
 from metrics_api.localcluster.requests import Request
-from metrics_api.localcluster.responses import JSON, Response, json_response, text_response
+from metrics_api.localcluster.responses import JSON, Response, json_response, page_not_found, text_response
 from metrics_api.localcluster.seams import Aggregator
 from metrics_api.localcluster.stored import JsonObject
 from metrics_api.localcluster.swagger_protobuf import MEDIA_TYPES, encode_swagger
@@ -36,26 +36,27 @@ def serve_path(request: Request, aggregator: Aggregator | None) -> Response:
     """Answer a GET.
 
     Raises:
-        StatusError: 404, 405, 406.
+        StatusError: 405, 406.
     """
-    path = request.path.rstrip("/")
     document: JsonObject | None
-    match path:
-        case "/healthz" | "/livez" | "/readyz":
-            document = {}
-        case "/version":
+    match request.path:
+        case "/healthz" | "/livez" | "/readyz" | "/healthz/ping" | "/livez/ping" | "/readyz/ping":
+            return text_response("ok")
+        case "/version" | "/version/":
             document = _VERSION
         case "/openapi/v2":
             return _openapi_v2(request, openapi_v2_document(aggregator.openapi_v2() if aggregator else None))
         case "/openapi/v3":
             document = {"paths": openapi_v3_paths() | (aggregator.openapi_v3_paths() if aggregator else {})}
-        case _:
+        case path if path.startswith("/openapi/v3/"):
             document = openapi_v3_document(path)
-    if document is None:
-        raise statuses.unknown_path()
+            if document is None:
+                return Response(404, [], "")
+        case _:
+            return page_not_found()
     if request.method != "GET":
         raise statuses.method_not_allowed()
-    return json_response(document) if document else text_response("ok")
+    return json_response(document)
 
 
 def _openapi_v2(request: Request, document: JsonObject) -> Response:

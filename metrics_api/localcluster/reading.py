@@ -15,7 +15,8 @@ from metrics_api.localcluster.list_options import (
     check_list_options,
     decode_position,
     encode_position,
-    resource_version,
+    version_of_list,
+    version_of_watch,
 )
 from metrics_api.localcluster.negotiation import Call, negotiate
 from metrics_api.localcluster.objects import ObjectStore, within
@@ -67,6 +68,7 @@ class Reader:
 
     def get(self, request: Request, resource: Resource) -> Response:
         """Answer with one object."""
+        version_of_watch(request)  # is checked alike; what is newest is never too old
         presenter = self.presenter(request, resource, Call.ONE)
         wanted = request.attributes
         stored = self.find(resource, wanted.namespace if resource.namespaced else "", wanted.name)
@@ -78,6 +80,7 @@ class Reader:
         check_list_options(request)
         selection = selection_of(request, resource)
         limit = request.integer("limit") or 0
+        request.integer("timeoutSeconds")  # is checked, and limits nothing: a list does not wait
         position = self._position(request, limit)
         objects = self._selected(resource, selection, position)
         metadata: JsonObject = {"resourceVersion": str(position.version)}
@@ -96,7 +99,7 @@ class Reader:
             if request.parameter("resourceVersion") not in ("", "0"):
                 raise statuses.bad_request("specifying resource version is not allowed when using continue")
             return decode_position(token)
-        version = resource_version(request, self._objects.version)
+        version = version_of_list(request, self._objects.version)
         match = request.parameter("resourceVersionMatch")
         # Kubernetes reads a version with a limit and no match as exact.
         if version is not None and (match == "Exact" or (limit and not match)):

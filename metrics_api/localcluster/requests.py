@@ -16,7 +16,7 @@ from metrics_api.localcluster.seams import Receive, Scope
 from metrics_api.localcluster.users import ANONYMOUS, User
 
 _BODY_LIMIT = 3 * 1024 * 1024
-_BODY_TYPES = "application/json, application/yaml"
+_BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 @dataclass(slots=True)

@@ -200,6 +200,11 @@ def find_resource(group: str, version: str, plural: str) -> Resource | None:
     return _BY_PATH.get((group, version, plural))
 
 
+def is_local_group(group: str) -> bool:
+    """Whether a version of this group is served here; empty is the core group."""
+    return any(resource.group == group for resource in RESOURCES)
+
+
 def group_versions() -> Iterator[tuple[str, str]]:
     """Yield each (group, version) once, the core group first."""
     yield from dict.fromkeys((resource.group, resource.version) for resource in RESOURCES)

@@ -48,6 +48,11 @@ def text_response(text: str, status: int = 200) -> Response:
     return Response(status, [text.encode()], _TEXT, [("X-Content-Type-Options", "nosniff")])
 
 
+def page_not_found() -> Response:
+    """Answer for a path that nothing here has: Go's words, no ``Status``."""
+    return text_response("404 page not found\n", 404)
+
+
 def error_response(error: StatusError) -> Response:
     """Answer with a ``Status``."""
     headers = [("X-Content-Type-Options", "nosniff")] if error.code == 403 else []
@@ -58,7 +63,8 @@ def error_response(error: StatusError) -> Response:
 
 async def send_response(send: Send, response: Response, *, accept_encoding: str) -> None:
     """Send an answer; a body above 128 KiB is compressed when the client takes gzip."""
-    headers = [("Content-Type", response.content_type), *response.headers]
+    typed = [("Content-Type", response.content_type)] if response.content_type else []
+    headers = [*typed, *response.headers]
     if isinstance(response.chunks, AsyncGenerator):
         await _start(send, response.status, headers)
         async with aclosing(response.chunks) as stream:

@@ -9,7 +9,7 @@ from metrics_api.errors import SelectorError
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import Resource
-from metrics_api.localcluster.stored import Stored, selectable_fields
+from metrics_api.localcluster.stored import Stored, has_own_fields, selectable_fields
 from metrics_api.selectors import FieldSelector, LabelSelector, parse_field_selector, parse_label_selector
 
 
@@ -45,22 +45,21 @@ def selection_of(request: Request, resource: Resource) -> Selection:
     Raises:
         StatusError: 400, a selector cannot be understood or names a field that cannot be selected by.
     """
-    label_text, field_text = request.parameter("labelSelector"), request.parameter("fieldSelector")
     try:
-        labels = parse_label_selector(label_text)
-        fields = parse_field_selector(field_text)
+        labels = parse_label_selector(request.parameter("labelSelector"))
+        fields = parse_field_selector(request.parameter("fieldSelector"))
     except SelectorError as error:
         raise statuses.bad_request(str(error)) from error
     known = selectable_fields(resource)
     for requirement in fields.requirements:
         if requirement.key not in known:
-            raise _unknown_field(resource, label_text, field_text, requirement.key)
+            raise _unknown_field(resource, requirement.key)
     namespace = request.attributes.namespace if resource.namespaced else ""
     return Selection(namespace, labels, fields)
 
 
-def _unknown_field(resource: Resource, labels: str, fields: str, field: str) -> Exception:
-    what = f"{resource.group}/{resource.version}, Resource={resource.plural}"
-    selectors = f'label selector "{labels}", field selector "{fields}"'
-    message = f'Unable to find "{what}" that match {selectors}: field label not supported: {field}'
-    return statuses.bad_request(message)
+def _unknown_field(resource: Resource, field: str) -> Exception:
+    if has_own_fields(resource):
+        return statuses.bad_request(f"field label not supported: {field}")
+    always = '"metadata.name", "metadata.namespace"'
+    return statuses.bad_request(f'"{field}" is not a known field selector: only {always}')

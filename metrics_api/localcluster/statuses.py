@@ -124,7 +124,7 @@ def future_version(version: int, current: int) -> StatusError:
     return StatusError(
         504,
         "Timeout",
-        f"Too large resource version: {version}, current: {current}",
+        f"Timeout: Too large resource version: {version}, current: {current}",
         causes=[("ResourceVersionTooLarge", "Too large resource version", "")],
         retry_after=1,
     )
@@ -143,6 +143,12 @@ def internal(message: str) -> StatusError:
 def not_acceptable(accepted: str) -> StatusError:
     """406: no format that the client accepts can be made."""
     return StatusError(406, "NotAcceptable", f"only the following media types are accepted: {accepted}")
+
+
+def no_representation(available: str) -> StatusError:
+    """406: no format that the client accepts is known at all; go-restful's words."""
+    message = f"406: Not Acceptable\n\nAvailable representations: {available}"
+    return StatusError(406, "NotAcceptable", message, has_details=True)
 
 
 def too_large(limit: int) -> StatusError:

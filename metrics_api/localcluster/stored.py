@@ -84,6 +84,11 @@ _SELECTABLE = {
 _DEFAULTS = {"spec.unschedulable": "false"}
 
 
+def has_own_fields(resource: Resource) -> bool:
+    """Whether a field selector on this resource may name more than name and namespace."""
+    return resource.kind in _SELECTABLE
+
+
 def selectable_fields(resource: Resource) -> frozenset[str]:
     """Return the paths that a field selector on this resource may name."""
     meta = ("metadata.name", "metadata.namespace") if resource.namespaced else ("metadata.name",)

@@ -13,7 +13,7 @@ from metrics_api.errors import StatusError
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import flag
 from metrics_api.localcluster.faults import Faults
-from metrics_api.localcluster.list_options import check_watch_options, initial_events, resource_version
+from metrics_api.localcluster.list_options import check_watch_options, initial_events, version_of_watch
 from metrics_api.localcluster.objects import Change, ChangeType, ObjectStore
 from metrics_api.localcluster.presentation import Presenter
 from metrics_api.localcluster.requests import Request
@@ -35,7 +35,7 @@ class _Terms:
 
     selection: Selection
     version: int | None
-    """``None``: from now on, after the initial objects if they are wanted."""
+    """Only what comes after it; ``None``: from now on, after the initial objects if they are wanted."""
     initial: bool
     """Whether the objects that exist are sent first, as ADDED."""
     initial_end: bool
@@ -67,10 +67,10 @@ class Watches:
         """Answer with a stream of events.
 
         Raises:
-            StatusError: 400, 410 (as a fault), 422, 500, 504.
+            StatusError: 400, 410 (as a fault), 422, 500.
         """
         check_watch_options(request, streaming_lists=self._faults.streaming_lists)
-        version = resource_version(request, self._objects.version)
+        version = version_of_watch(request)
         wants_initial = initial_events(request)
         if self._faults.watch_expired == "status" and version is not None and not wants_initial:
             raise self._expired(version)
@@ -124,7 +124,7 @@ class Watches:
             lines = []
             for change in inbox.take():
                 event = _event_of(change, terms.selection)
-                if event is not None:
+                if event is not None and change.stored.version > (terms.version or 0):
                     lines.append(presenter.event(*event, first=first))
                     first = False
             if inbox.bookmark_due:

@@ -36,6 +36,8 @@ _SET_BY_SERVER = (
     "selfLink",
 )
 _RETURNED_WHEN_DELETED = (PODS, NAMESPACES, SERVICES, SERVICE_ACCOUNTS)
+_POD_GRACE_PERIOD = 30  # seconds, unless the pod or the request says otherwise
+_PROPAGATION_POLICIES = ("Foreground", "Background", "Orphan")
 _SUFFIX_CHARACTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 _APPLY = "application/apply-patch+yaml"
@@ -61,7 +63,7 @@ class Writer:
         obj = await request.document(resource.kind)
         _check_type(resource, obj)
         if obj["metadata"].get("resourceVersion"):
-            raise statuses.internal("resourceVersion should not be set on objects to be created")
+            raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
         stored = self._create(request, resource, obj)
         return bytes_response(presenter.one(stored), as_yaml=presenter.form.yaml, status=201)
 
@@ -70,6 +72,9 @@ class Writer:
         presenter = self._reader.presenter(request, resource, Call.ONE)
         obj = await request.document(resource.kind)
         _check_type(resource, obj)
+        if not obj["metadata"].get("name"):
+            undeterminable = f"the name of the object ({request.attributes.name} based on URL) was undeterminable"
+            raise statuses.bad_request(f"{undeterminable}: name must be provided")
         _check_place(request, resource, obj)
         return self._replace(request, presenter, obj)
 
@@ -86,7 +91,9 @@ class Writer:
         current = self._objects.get(resource, namespace, wanted.name)
         if content_type == _APPLY:
             if not request.parameter("fieldManager"):
-                raise statuses.bad_request('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value')
+                required = "Required value: is required for apply patch"
+                fault = ("FieldValueRequired", required, "fieldManager")
+                raise statuses.invalid("meta.k8s.io", "PatchOptions", "", fault)
             if current is None and not wanted.subresource:
                 _check_type(resource, patch)
                 stored = self._create(request, resource, patch)
@@ -101,13 +108,13 @@ class Writer:
         return self._replace(request, presenter, obj)
 
     async def delete(self, request: Request, resource: Resource) -> Response:
-        """Remove one object. A pod goes at once: nothing here has to be stopped first."""
+        """Remove one object. A pod is marked and goes at once: nothing here has to be stopped first."""
         wanted = request.attributes
         options = await _delete_options(request)
         namespace = wanted.namespace if resource.namespaced else ""
         stored = self._reader.find(resource, namespace, wanted.name)
         _check_preconditions(resource, stored, options.get("preconditions") or {})
-        last = stored.object() if _is_dry(request, options) else self._delete(resource, stored)
+        last = stored.object() if _is_dry(request, options) else self._delete(resource, stored, options)
         if resource in _RETURNED_WHEN_DELETED:
             return json_response(last)
         details = {"name": stored.name, "group": resource.group, "kind": resource.plural, "uid": stored.uid}
@@ -129,7 +136,7 @@ class Writer:
         found = selection.filter(self._objects.stored(resource, selection.namespace or None))
         if not _is_dry(request, options):
             for stored in found:
-                self._delete(resource, stored)
+                self._delete(resource, stored, options)
         metadata = {"resourceVersion": str(self._objects.version)}
         return Response(200, [*presenter.many(found, metadata), b"\n"])
 
@@ -181,7 +188,10 @@ class Writer:
         stored = encode(resource, new, int(new["metadata"]["resourceVersion"]))
         return bytes_response(presenter.one(stored), as_yaml=presenter.form.yaml)
 
-    def _delete(self, resource: Resource, stored: Stored) -> JsonObject:
+    def _delete(self, resource: Resource, stored: Stored, options: JsonObject) -> JsonObject:
+        if resource == PODS:
+            grace = options.get("gracePeriodSeconds", _POD_GRACE_PERIOD)
+            self._objects.begin_deletion(resource, stored.namespace, stored.name, grace)
         last = self._objects.delete(resource, stored.namespace, stored.name)
         if resource == NAMESPACES and "deletionTimestamp" in last["metadata"]:
             return self._objects.set_status(resource, "", stored.name, {**last["status"], "phase": "Terminating"})
@@ -254,7 +264,22 @@ def _parse_patch(body: bytes, content_type: str) -> Any:
 
 
 async def _delete_options(request: Request) -> JsonObject:
-    return await request.document("DeleteOptions") if await request.body() else {}
+    """Return what the body says, else what the query says.
+
+    Raises:
+        StatusError: 400, 422.
+    """
+    grace, policy = request.integer("gracePeriodSeconds"), request.parameter("propagationPolicy")
+    given: JsonObject = {} if grace is None else {"gracePeriodSeconds": grace}
+    options = await request.document("DeleteOptions") if await request.body() else given
+    policy = options.get("propagationPolicy") or policy
+    if policy and policy not in _PROPAGATION_POLICIES:
+        supported = ", ".join(f'"{each}"' for each in (*_PROPAGATION_POLICIES, "nil"))
+        fault = f'Unsupported value: "{policy}": supported values: {supported}'
+        raise statuses.invalid(
+            "meta.k8s.io", "DeleteOptions", "", ("FieldValueNotSupported", fault, "propagationPolicy")
+        )
+    return options
 
 
 def _is_dry(request: Request, options: JsonObject) -> bool:

@@ -38,6 +38,8 @@ class Place:
     """An address of this machine that EndpointSlices may name: extension servers listen there."""
     request_limit: float = 60.0
     """Seconds that a request may take which is not long-running."""
+    dials_services: bool = True
+    """Whether ``ExternalName`` and a missing ClusterIP mean something; not where endpoints are dialled directly."""
     aggregates_roles: bool = True
     """Whether somebody gathers the rules of labelled roles, as kube-controller-manager does."""
 

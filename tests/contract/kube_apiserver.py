@@ -2,7 +2,8 @@
 
 Only these two run, no controller-manager: nothing deletes the contents of namespaces, makes service accounts or
 EndpointSlices, which the suite does not need. It was written for Kubernetes 1.36: earlier releases check Endpoints
-where this suite makes EndpointSlices.
+where this suite makes EndpointSlices. Streaming lists need an etcd that tells its progress when asked: 3.4.31, 3.5.13
+or newer.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def kube_apiserver(directory: Path) -> Iterator[KubeApiserverBackend]:
         url = f"https://127.0.0.1:{port}"
         trust = ssl.create_default_context(cadata=authorities().cluster.certificate.decode())
         _wait_until_ready(server, f"{url}/readyz", trust, directory / "apiserver.log")
-        yield KubeApiserverBackend(Place(url, host, aggregates_roles=False))
+        yield KubeApiserverBackend(Place(url, host, dials_services=False, aggregates_roles=False))
 
 
 def _etcd_flags(directory: Path, client_url: str, peer_port: int) -> list[str]:

@@ -19,6 +19,7 @@ STREAMING = {
     "allowWatchBookmarks": "true",
 }
 NOW = {"gracePeriodSeconds": "0"}
+BAD_VERSION = 'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax'
 
 
 def pod(name: str, node: str = "n1", **labels: str) -> dict[str, Any]:
@@ -99,24 +100,47 @@ async def test_a_list_may_ask_for_a_version(cluster: Cluster, match: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("query", "code"),
+    ("query", "code", "says"),
     [
-        ({"limit": "abc"}, 400),
-        ({"continue": "!"}, 400),
-        ({"resourceVersion": "abc"}, 500),
-        ({"resourceVersionMatch": "Exact"}, 422),
-        ({"resourceVersionMatch": "Near", "resourceVersion": "1"}, 422),
-        ({"sendInitialEvents": "true"}, 422),
-        ({"labelSelector": "a=b=c"}, 400),
-        ({"fieldSelector": "spec.color=red"}, 400),
-        ({"watch": "true", "sendInitialEvents": "true"}, 422),
+        ({"limit": "abc"}, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'),
+        ({"timeoutSeconds": "x"}, 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ({"continue": "!"}, 400, "invalid continue token: continue key is not valid: "),
+        ({"resourceVersion": "abc"}, 400, f"invalid resource version: {BAD_VERSION}"),
+        ({"resourceVersion": "abc", "watch": "true"}, 500, BAD_VERSION),
+        ({"resourceVersion": "9" * 15}, 504, f"Timeout: Too large resource version: {'9' * 15}, current: "),
+        (
+            {"resourceVersionMatch": "Exact"},
+            422,
+            "resourceVersionMatch is forbidden unless resourceVersion is provided",
+        ),
+        ({"resourceVersionMatch": "Near", "resourceVersion": "1"}, 422, 'Unsupported value: "Near"'),
+        ({"sendInitialEvents": "true"}, 422, "sendInitialEvents is forbidden for list"),
+        ({"labelSelector": "a=b=c"}, 400, "found '=', expected: ',' or 'end of string'"),
+        ({"fieldSelector": "spec.color=red"}, 400, "field label not supported: spec.color"),
+        ({"fieldSelector": "x"}, 400, "invalid selector: 'x'; can't understand 'x'"),
+        (
+            {"watch": "true", "sendInitialEvents": "true"},
+            422,
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        ),
     ],
     ids=lambda value: "&".join(f"{key}={one}" for key, one in value.items()) if isinstance(value, dict) else "",
 )
-async def test_wrong_parameters_are_refused(cluster: Cluster, query: dict[str, str], code: int) -> None:
+async def test_wrong_parameters_are_refused(cluster: Cluster, query: dict[str, str], code: int, says: str) -> None:
     response = await cluster.admin.get(PODS, params=query)
 
     assert (response.status_code, response.json()["kind"]) == (code, "Status")
+    assert says in response.json()["message"]
+
+
+async def test_a_kind_without_fields_of_its_own_names_those_that_every_kind_has(cluster: Cluster) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    response = await cluster.admin.get(path, params={"fieldSelector": "spec.color=red"})
+
+    assert response.status_code == 400
+    assert response.json()["message"] == (
+        '"spec.color" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    )
 
 
 async def test_a_metadata_only_list_has_nothing_else(cluster: Cluster) -> None:
@@ -158,9 +182,13 @@ async def test_a_watch_from_a_version_has_what_came_after(cluster: Cluster) -> N
         missed = await watcher.next()
         await set_phase(cluster, "missed", "Running")
         await cluster.admin.delete(f"{PODS}/before", params=NOW)
-        live = await watcher.take(2)
+        changed, marked, gone = await watcher.take(3)
 
-    assert summary([missed, *live]) == [("ADDED", "missed"), ("MODIFIED", "missed"), ("DELETED", "before")]
+    # A pod is marked before it goes, even when there is nothing to wait for.
+    assert summary([missed, changed]) == [("ADDED", "missed"), ("MODIFIED", "missed")]
+    assert summary([marked, gone]) == [("MODIFIED", "before"), ("DELETED", "before")]
+    assert marked[1]["metadata"]["deletionGracePeriodSeconds"] == 0
+    assert marked[1]["metadata"]["deletionTimestamp"]
 
 
 async def test_what_leaves_the_selection_is_deleted_and_what_enters_is_added(cluster: Cluster) -> None:

@@ -86,12 +86,15 @@ async def test_v2_has_two_forms_with_an_etag(
 
 
 async def test_of_v2_only_the_paths_below_the_version_are_kept(cluster: Cluster, extension: ExtensionServer) -> None:
-    stray = {"/apis/stray.example.com/v1/things": {"get": {"responses": {"200": {"description": "OK"}}}}}
-    lost = {"com.example.Lost": {"type": "object"}}
+    schema = {"$ref": "#/definitions/com.example.Lost"}
+    answers = {"200": {"description": "OK", "schema": schema}}
+    stray = {"/apis/stray.example.com/v1/things": {"get": {"responses": answers}}}
+    lost = {"com.example.Lost": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    unused = {"com.example.Unused": {"type": "object", "properties": {"b": {"type": "string"}}}}
     document = {
         **SWAGGER,
         "paths": SWAGGER["paths"] | stray,
-        "definitions": SWAGGER["definitions"] | lost,
+        "definitions": SWAGGER["definitions"] | lost | unused,
     }
     extension.routes["/openapi/v2"] = answer(200, document)
     await cluster.available(extension)
@@ -99,6 +102,7 @@ async def test_of_v2_only_the_paths_below_the_version_are_kept(cluster: Cluster,
 
     assert not stray.keys() & found["paths"].keys()
     assert not lost.keys() & found["definitions"].keys()
+    assert unused.keys() <= found["definitions"].keys()
 
 
 async def test_v2_is_asked_for_every_minute_with_its_etag_and_kept_on_304(

@@ -45,7 +45,13 @@ async def test_an_endpoint_that_does_not_say_whether_it_is_ready_counts(
     assert (await cluster.condition("True"))["message"] == "all checks passed"
 
 
+def require_services(cluster: Cluster) -> None:
+    if not cluster.backend.place.dials_services:
+        pytest.skip("needs the aggregator's default routing, which needs kube-proxy")
+
+
 async def test_an_external_name_is_dialled_at_the_apiservices_port(cluster: Cluster) -> None:
+    require_services(cluster)
     async with ExtensionServer(routes={PATH: answer(200, {}), NODES: answer(200, {"here": True})}) as extension:
         await cluster.create(SERVICES, service(type="ExternalName", externalName="localhost", ports=None))
         reference = {"namespace": "kube-system", "name": "ms", "port": extension.port}
@@ -57,6 +63,7 @@ async def test_an_external_name_is_dialled_at_the_apiservices_port(cluster: Clus
 
 
 async def test_a_service_without_a_cluster_ip_leads_nowhere(cluster: Cluster, extension: ExtensionServer) -> None:
+    require_services(cluster)
     await cluster.create(SERVICES, service(clusterIP="None"))
     await cluster.create(ENDPOINT_SLICES, endpoint_slice(extension.host, extension.port))
     await cluster.create(API_SERVICES, api_service())

@@ -101,12 +101,104 @@ async def test_every_clients_accept_header_is_answered_in_a_form_it_decodes(clus
     assert response.headers["content-type"].partition(";")[0] in ("application/json", GO)
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api/v2", "/apis/none.example.com/v1", "/apis/none.example.com/v1/x"])
-async def test_an_unknown_path_is_not_found(cluster: Cluster, path: str) -> None:
-    assert (await cluster.admin.get(path)).status_code == 404
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/openapi",
+        "/healthz/",
+        "/openapi/v2/",
+        "/apis/none.example.com",
+        "/apis/none.example.com/v1",
+        "/apis/none.example.com/v1/x",
+    ],
+)
+async def test_an_unknown_path_is_not_found_in_gos_words(cluster: Cluster, path: str) -> None:
+    response = await cluster.admin.get(path)
+
+    assert (response.status_code, response.text) == (404, "404 page not found\n")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/api/v1/unicorns", "/api/v1/namespaces/default/unicorns/u"])
+async def test_an_unknown_openapi_document_is_not_found_without_a_word(cluster: Cluster) -> None:
+    response = await cluster.admin.get("/openapi/v3/apis/none.example.com/v1")
+
+    assert (response.status_code, response.content) == (404, b"")
+
+
+async def test_the_root_lists_the_paths(cluster: Cluster) -> None:
+    paths = (await cluster.admin.get("/")).json()["paths"]
+
+    assert {"/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/healthz", "/openapi/v2", "/version"} <= set(
+        paths
+    )
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis/apps/v1", "/version"])
+async def test_what_can_only_be_read_takes_no_other_method(cluster: Cluster, path: str) -> None:
+    response = await cluster.admin.put(path, json={})
+
+    assert (response.status_code, response.json()["reason"]) == (405, "MethodNotAllowed")
+
+
+FORMS = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+STREAMED = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+KNOWN = f"only the following media types are accepted: {FORMS}"
+UNKNOWN = f"406: Not Acceptable\n\nAvailable representations: {FORMS}"
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "says"),
+    [
+        ("/api/v1/nodes", "text/html", UNKNOWN + STREAMED),
+        ("/api/v1/nodes", "application/*", UNKNOWN + STREAMED),
+        ("/api/v1/nodes", "application/json;as=Table;v=v2;g=meta.k8s.io", KNOWN),
+        ("/api/v1/namespaces/default", "text/html", UNKNOWN),
+        ("/apis", "text/html", KNOWN),
+        ("/apis/apps", "application/json;as=Table;v=v1;g=meta.k8s.io", KNOWN),
+        ("/apis/apps/v1", "text/html", UNKNOWN),
+    ],
+)
+async def test_a_form_that_cannot_be_made_is_not_acceptable(
+    cluster: Cluster, path: str, accept: str, says: str
+) -> None:
+    response = await cluster.admin.get(path, headers={"Accept": accept})
+
+    assert (response.status_code, response.json()["reason"]) == (406, "NotAcceptable")
+    assert response.json()["message"] == says
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis", "/apis/apps", "/apis/apps/v1"])
+async def test_discovery_can_be_yaml(cluster: Cluster, path: str) -> None:
+    response = await cluster.admin.get(path, headers={"Accept": "application/yaml"})
+
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/yaml")
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "says"),
+    [
+        ("DELETE", {"gracePeriodSeconds": "x"}, 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("DELETE", {"propagationPolicy": "Foo"}, 'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: '),
+        ("PUT", {}, "the name of the object (one based on URL) was undeterminable: name must be provided"),
+    ],
+)
+async def test_a_change_that_is_not_understood_changes_nothing(
+    cluster: Cluster, method: str, query: dict[str, str], says: str
+) -> None:
+    created = await cluster.create(MAPS, {"metadata": {"name": "one"}})
+    refused = await cluster.admin.request(method, f"{MAPS}/one", params=query, json={} if method == "PUT" else None)
+    left = (await cluster.admin.get(f"{MAPS}/one")).json()
+
+    assert refused.status_code in (400, 422)
+    assert says in refused.json()["message"]
+    assert left["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v2", "/api/v1/unicorns", "/api/v1/namespaces/default/unicorns/u", "/apis/apps/v2"]
+)
 async def test_an_unknown_kind_is_a_status(cluster: Cluster, path: str) -> None:
     status = (await cluster.admin.get(path)).json()
 

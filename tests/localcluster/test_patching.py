@@ -54,7 +54,7 @@ async def test_an_apply_creates_what_is_not_there(server: ApiServer, admin: http
 
     assert created.status_code == 201
     assert created.json()["metadata"]["name"] == "one"
-    assert nobody.status_code == 400
+    assert nobody.status_code == 422
     assert "fieldManager" in nobody.json()["message"]
 
 

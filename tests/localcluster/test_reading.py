@@ -186,7 +186,7 @@ async def test_a_list_of_nothing_is_an_empty_array(server: ApiServer, admin: htt
         ({"limit": "abc"}, 400, 'strconv.ParseInt: parsing "abc": invalid syntax'),
         ({"continue": "!"}, 400, "invalid continue token"),
         ({"continue": "bm9wZQ", "resourceVersion": "5"}, 400, "not allowed when using continue"),
-        ({"resourceVersion": "abc"}, 500, 'strconv.ParseUint: parsing "abc": invalid syntax'),
+        ({"resourceVersion": "abc"}, 400, 'strconv.ParseUint: parsing "abc": invalid syntax'),
         ({"resourceVersion": "999999"}, 504, "Too large resource version: 999999"),
         ({"resourceVersionMatch": "Exact"}, 422, "forbidden unless resourceVersion is provided"),
         ({"resourceVersionMatch": "Near", "resourceVersion": "1"}, 422, 'Unsupported value: "Near"'),

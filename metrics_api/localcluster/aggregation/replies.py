@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from metrics_api.errors import StatusError
 from metrics_api.localcluster.aggregation.headers import Headers
 from metrics_api.localcluster.seams import Message, Send
-from metrics_api.localcluster.statuses import encode_status
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_TIMEOUT = (
+    b'{"metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout",'
+    b'"reason":"Timeout","details":{},"code":504}\n'
+)
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
@@ -52,8 +54,5 @@ async def send_error(send: Send, status: int, text: str) -> None:
 
 
 async def send_timeout(send: Send) -> None:
-    """Send kube-apiserver's 504: a ``Status`` in JSON, under a header that says plain text."""
-    error = StatusError(
-        504, "Timeout", "Timeout: request did not complete within the allotted timeout", has_details=True
-    )
-    await Reply(send).whole(504, [_TEXT], encode_status(error))
+    """Send kube-apiserver's 504: a ``Status`` without ``kind`` and ``apiVersion``, under a header of plain text."""
+    await Reply(send).whole(504, [_TEXT], _TIMEOUT)

@@ -15,23 +15,34 @@ _KINDS = "x-kubernetes-group-version-kind"
 
 
 def keep_paths(document: JsonObject, prefix: str) -> JsonObject:
-    """Return a document with the paths below ``prefix`` only, and what they refer to.
+    """Return a document with the paths below ``prefix`` only, without the definitions that only other paths used.
+
+    A definition that no path uses at all stays, as in kube-openapi.
 
     Args:
         document: Swagger 2.0; it is not changed, the result shares parts with it.
         prefix: ``/apis/<group>/<version>/``.
     """
     paths = {path: item for path, item in (document.get("paths") or {}).items() if path.startswith(prefix)}
-    reached: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
-    pending = list(references(paths))
+    unused = _reached(document, document.get("paths")) - _reached(document, paths)
+    kept = {**document, "paths": paths}
+    if "definitions" in document:
+        given = document["definitions"] or {}
+        kept["definitions"] = {name: each for name, each in given.items() if ("definitions", name) not in unused}
+    return kept
+
+
+def _reached(document: JsonObject, start: Any) -> set[tuple[str, str]]:
+    """Return (section, name) of everything that a part of a document refers to, directly or not."""
+    reached: set[tuple[str, str]] = set()
+    pending = list(references(start))
     while pending:
-        section, name = pending.pop()
+        section, name = target = pending.pop()
         known = (document.get(section) or {}).get(name)
-        if known is not None and name not in reached[section]:
-            reached[section][name] = known
+        if known is not None and target not in reached:
+            reached.add(target)
             pending.extend(references(known))
-    kept = {key: value for key, value in document.items() if key not in ("paths", *_SECTIONS)}
-    return {**kept, "paths": paths, **{section: names for section, names in reached.items() if names}}
+    return reached
 
 
 def merge(first: JsonObject, second: JsonObject) -> JsonObject:

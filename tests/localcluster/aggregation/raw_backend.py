@@ -37,7 +37,7 @@ Behaviour = Callable[[Connection], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_backend(behave: Behaviour) -> AsyncIterator[int]:
+async def raw_backend(behave: Behaviour, *, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve; each connection is closed when ``behave`` returns. Yields the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     pair = serving_pair(SERVER_NAME)
@@ -51,15 +51,17 @@ async def raw_backend(behave: Behaviour) -> AsyncIterator[int]:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal count
         count += 1
-        await behave(Connection(count, reader, writer))
-        writer.transport.abort()
+        try:
+            await behave(Connection(count, reader, writer))
+        finally:
+            writer.transport.abort()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(handle(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(accept, host, 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
         for task in tuple(tasks):

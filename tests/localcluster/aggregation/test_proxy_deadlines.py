@@ -40,8 +40,6 @@ async def test_a_backend_that_hangs_is_answered_504_with_a_status_that_is_called
     assert response.status_code == 504
     assert response.headers["content-type"].startswith("text/plain")
     assert json.loads(response.text) == {
-        "kind": "Status",
-        "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
         "message": "Timeout: request did not complete within the allotted timeout",

@@ -20,20 +20,24 @@ def schema_of(merged: JsonObject, path: str) -> Any:
     return merged["definitions"][reference.removeprefix("#/definitions/")]
 
 
-def test_definitions_are_kept_when_they_are_reached_through_others_also_in_circles() -> None:
+def test_definitions_that_only_other_paths_reached_go_also_in_circles() -> None:
     definitions = {
         "a": {"properties": {"b": {"items": {"$ref": "#/definitions/b"}}}},
         "b": {"properties": {"a": {"$ref": "#/definitions/a"}}},
-        "unused": {"$ref": "#/definitions/a"},
+        "never-used": {"$ref": "#/definitions/other"},
+        "other": {"properties": {"circle": {"$ref": "#/definitions/circle"}}},
+        "circle": {"properties": {"other": {"$ref": "#/definitions/other"}, "a": {"$ref": "#/definitions/a"}}},
     }
-    kept = keep_paths(document("/apis/g/v/x", definitions), "/apis/g/v/")
-    assert set(kept["definitions"]) == {"a", "b"}
+    given = document("/apis/g/v/x", definitions)
+    given["paths"]["/apis/other/v/y"] = {"schema": {"$ref": "#/definitions/other"}}
+    kept = keep_paths(given, "/apis/g/v/")
+    assert set(kept["definitions"]) == {"a", "b", "never-used"}
 
 
-def test_parameters_are_kept_when_they_are_referred_to() -> None:
+def test_parameters_are_kept() -> None:
     given = document("/apis/g/v/x", {"a": {}}, parameters={"used": {"name": "u"}, "unused": {"name": "n"}})
     given["paths"]["/apis/g/v/x"]["parameters"] = [{"$ref": "#/parameters/used"}]
-    assert keep_paths(given, "/apis/g/v/")["parameters"] == {"used": {"name": "u"}}
+    assert keep_paths(given, "/apis/g/v/")["parameters"] == given["parameters"]
 
 
 def test_a_reference_to_nothing_is_left_alone() -> None:
