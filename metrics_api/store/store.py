@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from metrics_api.clock import Clock
 from metrics_api.handover import NodeHandover
 from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample, Row, Sample, Usage
+from metrics_api.store.bindings import Bindings
 from metrics_api.store.changes import Changes
 from metrics_api.store.encode import encode_node, encode_pod
 from metrics_api.store.history import Lack, unpack
@@ -45,7 +46,7 @@ class Store:
         self._max_age = max_age
         self._nodes: View[Node] = View(encode_node, changes)
         self._pods: View[Pod] = View(encode_pod, changes)
-        self._bound: dict[str, dict[str, Pod]] = {}  # node name -> uid, static ones too -> pod
+        self._bindings = Bindings()
         self._names = NamePool()
         self._lacks: Counter[int] = Counter()
 
@@ -68,7 +69,7 @@ class Store:
         if state is None:
             return
         self._nodes.remove(state)
-        for pod in self._bound.get(name, {}).values():
+        for pod in self._bindings.of(name).values():
             self._pods.unserve(pod)
             pod.forget()
 
@@ -78,14 +79,14 @@ class Store:
         if state is not None and state.info == pod:
             return
         if state is not None and (state.info.uid, state.info.node_name) == (pod.uid, pod.node_name):
-            self._unbind(state)
+            self._bindings.unbind(state)
             state.info, state.shape = pod, None
             self._pods.relabel(state, created=self._clock.now())
         else:
             self.remove_pod(pod.key)
             state = self._adopt(pod)
             self._pods.add(state)
-        self._bind(state)
+        self._bindings.bind(state)
         self._reconsider(state)
 
     def remove_pod(self, key: PodKey) -> None:
@@ -93,20 +94,7 @@ class Store:
         state = self._pods.get(*key)
         if state is not None:
             self._pods.remove(state)
-            self._unbind(state)
-
-    def _bind(self, pod: Pod) -> None:
-        bound = self._bound.setdefault(pod.info.node_name, {})
-        for uid in (*pod.info.static_uids, pod.info.uid):
-            bound[uid] = pod
-
-    def _unbind(self, pod: Pod) -> None:
-        bound = self._bound[pod.info.node_name]
-        for uid in (*pod.info.static_uids, pod.info.uid):
-            if bound.get(uid) is pod:
-                del bound[uid]
-        if not bound:
-            del self._bound[pod.info.node_name]
+            self._bindings.unbind(state)
 
     def _adopt(self, info: PodInfo) -> Pod:
         """Return the state of a pod that was unknown until now, with what its node has said of it."""
@@ -130,7 +118,7 @@ class Store:
         terms = terms_of(state, samples, monotonic=monotonic, period=self._resolution, max_age=self._max_age)
         if samples.node is not None:
             self._record_node(state, samples.node, node_terms(state, terms), now)
-        bound, usual = self._bound.get(node.name, {}), ordinary(terms)
+        bound, usual = self._bindings.of(node.name), ordinary(terms)
         strangers: dict[str | PodKey, PodHistory] = {}
         for sample in samples.pods:
             pod = bound.get(sample.uid) if sample.uid is not None else self._by_name(node.name, sample)
@@ -222,7 +210,7 @@ class Store:
         if state is None or not state.selected or not state.expiry:
             return None
         monotonic = self._clock.monotonic()
-        pods = self._bound.get(node_name, {}).values()
+        pods = self._bindings.of(node_name).values()
         clock = monotonic - state.expiry + self._max_age
         return hand_over(state, pods, self._moment(state, monotonic), clock=clock)
 
@@ -243,7 +231,7 @@ class Store:
         usage = take_node(state, offered, limits)
         if usage is not None:
             self._serve_node(state, usage, now)
-        for pod, usage in take_pods(self._bound.get(offered.name, {}), offered.pods, limits, self._names):
+        for pod, usage in take_pods(self._bindings.of(offered.name), offered.pods, limits, self._names):
             self._serve_as_given(state, pod, usage, now)  # it need not be what the histories here would give
 
     def _moment(self, state: Node, monotonic: float) -> Moment:
@@ -267,7 +255,7 @@ class Store:
             if usage is not None:
                 self._serve_node(state, usage, self._clock.now())
         state.first_due = min(state.first_due, due(state))
-        for pod in self._bound.get(state.info.name, {}).values():
+        for pod in self._bindings.of(state.info.name).values():
             if due(pod) < monotonic:
                 self._pods.unserve(pod)
                 self._reconsider(pod)
@@ -286,7 +274,7 @@ class Store:
         """Add a node and its pods to a tally; a node that is gone adds nothing."""
         state = self._nodes.get("", node_name)
         if state is not None and state.selected:
-            pods = self._bound.get(node_name, {}).values()
+            pods = self._bindings.of(node_name).values()
             tally.count(state, pods, monotonic=self._clock.monotonic(), max_age=self._max_age)
 
     def new_tally(self) -> Tally:
@@ -318,7 +306,7 @@ class Store:
         state = self._nodes.get("", name)
         if state is None or not state.selected:
             return None
-        pods = {id(pod): pod for pod in self._bound.get(name, {}).values()}.values()  # static ones have several uids
+        pods = {id(pod): pod for pod in self._bindings.of(name).values()}.values()  # static ones have several uids
         unserved = sorted(pod.info.key for pod in pods if pod.row is None)
         age = None if state.row is None else self._clock.monotonic() + self._max_age - due(state)
         lack = Lack(state.history.lack)
