@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.decode": ([], ["--rounds", "5"]),
     "benchmarks.record": ([], ["--nodes", "100", "--rounds", "3"]),
     "benchmarks.start": ([], ["--quick"]),
+    "benchmarks.exchange": ([], ["--rounds", "10"]),
     "benchmarks.scrape": ([], ["--quick"]),
     "benchmarks.memory": ([], ["--quick"]),
     "benchmarks.peers": ([], ["--nodes", "100"]),
