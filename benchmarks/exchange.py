@@ -23,7 +23,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.decode import make_containers, make_summary
-from benchmarks.processes import circumstances, quantile
+from benchmarks.report import circumstances, quantile
 from metrics_api.clock import SystemClock
 from metrics_api.kubelet.address import SUMMARY_PATH
 from metrics_api.kubelet.client import KubeletClient
