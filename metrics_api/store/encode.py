@@ -18,7 +18,7 @@ from metrics_api.timetext import format_duration, format_rfc3339
 _CREATED = b'"creationTimestamp":"'
 _CREATED_LENGTH = len("2026-01-01T00:00:30Z")
 _TIMESTAMP = b'},"timestamp":"'
-_MOST_LABELS_TEXTS = 256  # the rows of a workload follow one another in a list, so a few are enough
+_MOST_LABELS_TEXTS = 16  # the rows of a workload follow one another in a list, so a few are enough
 
 # What Go's encoding/json escapes, and lone surrogates, which have no UTF-8.
 _ESCAPED = re.compile('["\\\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]')

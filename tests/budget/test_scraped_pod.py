@@ -60,10 +60,10 @@ def test_recording_a_pod_that_is_read(recorded: tuple[Store, HandClock]) -> None
 
 
 def test_reading_pods_that_nobody_has_read_for_a_while(recorded: tuple[Store, HandClock]) -> None:
-    rows = recorded[0].pods(None)
+    rows = recorded[0].pods(None)  # of twenty workloads, so that most labels are written for one pod only
     calls, lines = count(lambda: [row.item for row in rows])
-    assert calls <= 32 * PODS
-    assert lines <= 50 * PODS
+    assert calls <= 44 * PODS
+    assert lines <= 58 * PODS
 
 
 def test_recording_keeps_no_more_than_before(recorded: tuple[Store, HandClock]) -> None:
