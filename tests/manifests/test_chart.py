@@ -111,7 +111,7 @@ def test_a_certificate_made_by_helm_has_the_services_names_and_its_authority_in_
     tmp_path: Path,
 ) -> None:
     objects = template(tmp_path, EVERYTHING)
-    (data,) = [obj["data"] for obj in objects if obj.get("type") == "kubernetes.io/tls"]
+    (data,) = [obj["data"] for obj in objects if obj["kind"] == "Secret" and "tls.crt" in obj.get("data", {})]
     certificate = x509.load_pem_x509_certificate(base64.b64decode(data["tls.crt"]))
     authority = x509.load_pem_x509_certificate(base64.b64decode(data["ca.crt"]))
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -79,7 +79,7 @@ def test_a_network_policy_lets_replicas_talk(tmp_path: Path, way: Any) -> None:
     (rule,) = [rule for rule in policy["egress"] if "to" in rule]
 
     assert rule["to"] == [{"podSelector": policy["podSelector"]}]
-    assert rule["ports"] == [{"port": "https", "protocol": "TCP"}]
+    assert rule["ports"] == [{"port": 10250 if way is by_chart else "https", "protocol": "TCP"}]
 
 
 def test_a_key_of_ones_own_takes_the_place_of_the_account(tmp_path: Path) -> None:
