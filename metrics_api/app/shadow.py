@@ -49,6 +49,19 @@ class Shadow:
         """Return what would be served of ``nodes`` or ``pods`` now."""
         return self._store.nodes() if resource == "nodes" else self._store.pods(None)
 
+    def failures(self) -> Sequence[str]:
+        """Return why nodes cannot be scraped, a sentence for each reason, that of most nodes first."""
+        failing: dict[str, list[str]] = {}
+        for name in self._store.selected_nodes():
+            situation = self._collection.situation(name)
+            if situation is not None and situation.reason is not None:
+                failing.setdefault(situation.reason, []).append(f"{name}: {situation.message}")
+        ordered = sorted(failing.items(), key=lambda item: -len(item[1]))
+        return [
+            f"{len(messages)} node{'' if len(messages) == 1 else 's'}: {reason}, such as {messages[0]}"
+            for reason, messages in ordered
+        ]
+
     async def _expire(self) -> None:
         while True:
             await self._clock.sleep(_EXPIRY_PERIOD)

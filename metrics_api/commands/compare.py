@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Protocol
 
+from metrics_api import logs
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.commands.comparison import Comparison, Values, render
 from metrics_api.commands.direct import Trust, open_direct
@@ -25,10 +27,13 @@ from metrics_api.settings.parse import parse_settings
 from metrics_api.settings.values import Settings
 from metrics_api.timetext import parse_duration
 
+_log = logging.getLogger(__name__)
 _RESOLUTION = "--metric-resolution=15s"
 """What metrics-server's manifests set; the flag's own default is a minute."""
 _START = 15.0
 """Seconds that the first lists and the first scrape of a large cluster may take."""
+_PERIODS = 3
+"""Idle containers are served from their second sample."""
 _DIFFERENT = 1
 
 
@@ -37,6 +42,10 @@ class Shadow(Protocol):
 
     def rows(self, resource: str) -> Iterable[Row]:
         """Return what would be served of ``nodes`` or ``pods`` now."""
+        ...
+
+    def failures(self) -> Sequence[str]:
+        """Return why nodes cannot be scraped, a sentence for each reason."""
         ...
 
 
@@ -48,6 +57,9 @@ def run(arguments: Sequence[str]) -> int:
         KubeConfigError: there is no usable way to kube-apiserver.
     """
     options, settings = parse(arguments)
+    logs.configure(level=settings.verbosity, json=settings.logging_format == "json", stream=sys.stderr)
+    for warning in settings.warnings:
+        _log.warning(warning)
     try:
         return asyncio.run(_compare(options, settings))
     except KubeError as error:
@@ -59,7 +71,10 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Settings]:
     """Return the command's own options, and the settings of ``serve`` that stand behind ``--``."""
     words = list(arguments)
     split = words.index("--") if "--" in words else len(words)
-    options = _parser().parse_args(words[:split])
+    parser = _parser()
+    options = parser.parse_args(words[:split])
+    if "://" in options.against and not options.against.startswith("https://"):
+        parser.error(f"--against: only https:// URLs are asked, not {options.against!r}")
     kubeconfig = find_kubeconfig(options.kubeconfig)
     settings = parse_settings([f"--kubeconfig={kubeconfig}", _RESOLUTION, *words[split + 1 :]], os.environ)
     return options, settings
@@ -68,10 +83,18 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, Settings]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="metrics-api compare",
-        description="Run beside the metrics server of a cluster, change nothing, and compare every value.",
-        usage="%(prog)s [--against KUBECONFIG|URL] [--for 5m] [--every 15s] [-- flags of serve]",
+        description="Run beside the metrics server of a cluster, change nothing, and compare every value. "
+        "The comparison begins when ours serves all that theirs does: after some seconds, after "
+        f"{_PERIODS} periods of --metric-resolution and {_START:.0f} s at the latest, a minute as a rule.",
+        usage="%(prog)s [--kubeconfig FILE] [--against KUBECONFIG|URL] [--for 5m] [--every 15s] [-- flags of serve]",
     )
-    parser.add_argument("--kubeconfig", default="", help="for ours: watching, and asking kubelets (as for top)")
+    parser.add_argument(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        help="for ours: watching, and asking kubelets, so it needs get on nodes/stats or nodes/metrics and a token, or "
+        "a client certificate that kubelets accept (default: as for top)",
+    )
     parser.add_argument(
         "--against",
         default="",
@@ -81,8 +104,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token-file", default="", help="bearer token for the URL; no other token is ever sent there")
     parser.add_argument("--ca-file", default="", help="authorities of the URL's certificate")
     parser.add_argument("--insecure", action="store_true", help="do not verify the URL's certificate")
-    parser.add_argument("--for", dest="seconds", type=_duration, default=300.0, help="how long (default: 5m)")
-    parser.add_argument("--every", type=_duration, default=15.0, help="how often both are read (default: 15s)")
+    parser.add_argument(
+        "--for", dest="seconds", type=_duration, default=300.0, metavar="DURATION", help="how long (default: 5m)"
+    )
+    parser.add_argument(
+        "--every", type=_duration, default=15.0, metavar="DURATION", help="how often both are read (default: 15s)"
+    )
     return parser
 
 
@@ -104,11 +131,15 @@ async def _compare(options: argparse.Namespace, settings: Settings) -> int:
     comparisons = [Comparison(resource, settings.metric_resolution) for resource in ("nodes", "pods")]
     async with _theirs(options) as theirs:
         version = await served_version(theirs)
+        # Before anything is scraped: where theirs may not be read there is nothing to wait for.
+        there = [*await measured_nodes(theirs, version), *await measured_pods(theirs, version)]
         running = asyncio.create_task(shadow.run())
         try:
-            there = [*await measured_nodes(theirs, version), *await measured_pods(theirs, version)]
-            patience = 3 * settings.metric_resolution + _START  # idle containers are served from their second sample
+            patience = _PERIODS * settings.metric_resolution + _START
+            print(f"waiting until ours serves what theirs does, {patience:.0f} s at most", file=sys.stderr, flush=True)
             await _until_served(shadow, running, {each.name: each for each in there}, patience)
+            if not sys.stderr.isatty():
+                print(f"comparing for {options.seconds:.0f} s", file=sys.stderr, flush=True)
             end = clock.monotonic() + options.seconds
             while clock.monotonic() < end:
                 await _look(comparisons, shadow, theirs, version, clock)
@@ -118,7 +149,7 @@ async def _compare(options: argparse.Namespace, settings: Settings) -> int:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
-    return _conclude(comparisons)
+    return conclude(comparisons, shadow.failures())
 
 
 async def _until_served(shadow: Shadow, running: asyncio.Task[None], theirs: Values, patience: float) -> None:
@@ -164,13 +195,16 @@ def _progress(looks: int, left: float) -> None:
         print(f"\r{looks} looks, {max(left, 0):.0f} s to go ", end="", file=sys.stderr, flush=True)
 
 
-def _conclude(comparisons: Sequence[Comparison]) -> int:
+def conclude(comparisons: Sequence[Comparison], failures: Sequence[str]) -> int:
+    """Print what was found, and what kept ours from scraping where that may be why; return the exit code."""
     if sys.stderr.isatty():
         print(file=sys.stderr)
     print(render(comparisons))
     faults = [fault for comparison in comparisons for fault in comparison.faults()]
     for fault in faults:
         print(f"DIFFERS: {fault}")
+    for failure in failures if faults else ():
+        print(f"ours could not scrape {failure}")
     if not faults:
         print("Nothing here speaks against replacing that server by this one.")
     return _DIFFERENT if faults else 0

@@ -16,7 +16,7 @@ from metrics_api.localcluster.aggregation.timing import Timing
 from metrics_api.localcluster.apiserver import ApiServer
 from metrics_api.localcluster.attributes import Attributes
 from metrics_api.localcluster.authorities import FRONT_PROXY_NAME, Authorities
-from metrics_api.localcluster.fleet.authorization import Decision, Forbidden
+from metrics_api.localcluster.fleet.authorization import Decision, Forbidden, Subject
 from metrics_api.localcluster.fleet.server import Fleet, SamplingMode
 from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import API_SERVICES, NAMESPACES, NODES, PODS
@@ -153,8 +153,11 @@ class _Delegated:
     def __init__(self, api: ApiServer) -> None:
         self._api = api
 
-    async def allows(self, token: str | None, certificate_subject: str | None, node: str, subresource: str) -> Decision:
-        user = User(certificate_subject).authenticated() if certificate_subject else None
+    async def allows(self, token: str | None, certificate: Subject | None, node: str, subresource: str) -> Decision:
+        user = None
+        if certificate is not None:
+            name, groups = certificate
+            user = User(name, groups=groups).authenticated()
         if user is None and token is not None:
             user = self._api.tokens.find(token)
         if user is None:

@@ -21,11 +21,11 @@ USER = "system:serviceaccount:kube-system:metrics-server"
 pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.timeout(120)]
 
 
-async def compare(directory: Path, *arguments: str) -> tuple[int, str]:
-    """Run it for two looks with the metrics server's own rights; return exit code and output."""
+async def compare(directory: Path, *arguments: str, kubeconfig: str = "kubeconfig") -> tuple[int, str]:
+    """Run it for two looks, as a rule with the metrics server's own rights; return exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "metrics_api", "compare", "--for=2s", "--every=1s"),
-        *(f"--kubeconfig={directory / 'kubeconfig'}", *arguments),
+        *(f"--kubeconfig={directory / kubeconfig}", *arguments),
         *("--", "--kubelet-denied-cidrs=", "--kubelet-preferred-address-types=InternalIP"),
         *("--kubelet-use-node-status-port", "--metric-resolution=10s", "--kubelet-request-timeout=5s"),
         env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9"},  # must not be used
@@ -56,6 +56,40 @@ async def test_it_finds_nothing_against_a_server_that_says_the_same(tmp_path: Pa
     assert believing == 1
     assert "certificate" in refusal, "a self-signed certificate is not believed unasked"
     assert changed == set()
+    assert "waiting until ours serves what theirs does" in text
+
+
+async def test_an_administrator_s_certificate_scrapes_too(tmp_path: Path) -> None:
+    """Kubelets believe it with its groups, as kube-apiserver does."""
+    async with (
+        LocalCluster(nodes=1, pods_per_node=2, sampling="on_demand") as cluster,
+        serving(cluster, tmp_path) as server,
+    ):
+        await server.until(lambda: server.items("pods"), lambda items: len(items) == 2)
+        cluster.register_extension(server.port, verified=False)
+        await cluster.aggregator.idle()
+        write_kubeconfig(tmp_path / "admin", cluster.admin_kubeconfig())
+
+        code, text = await compare(tmp_path, kubeconfig="admin")
+
+    assert code == 0, text
+
+
+async def test_where_theirs_may_not_be_read_nothing_is_waited_for(tmp_path: Path) -> None:
+    async with (
+        LocalCluster(nodes=1, pods_per_node=1, sampling="on_demand") as cluster,
+        serving(cluster, tmp_path) as server,
+    ):
+        await server.until(lambda: server.items("pods"), bool)
+        cluster.register_extension(server.port, verified=False)
+        await cluster.aggregator.idle()
+        write_kubeconfig(tmp_path / "nobody", cluster.user_kubeconfig("nobody"))
+
+        code, text = await compare(tmp_path, kubeconfig="nobody")
+
+    assert code == 1
+    assert "forbidden" in text
+    assert "waiting" not in text
 
 
 async def test_it_says_what_is_missing_where_there_is_no_metrics_api(tmp_path: Path) -> None:

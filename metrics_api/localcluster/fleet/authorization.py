@@ -6,6 +6,15 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple, Protocol
 
 
+class Subject(NamedTuple):
+    """Whom a verified client certificate stands for."""
+
+    common_name: str
+    """The user."""
+    organizations: tuple[str, ...] = ()
+    """The user's groups."""
+
+
 class Forbidden(NamedTuple):
     """Known, but not allowed."""
 
@@ -20,12 +29,12 @@ Decision = Literal["ok", "unauthorized"] | Forbidden
 class Authorizer(Protocol):
     """Decides about each request, as a kubelet's TokenReview and SubjectAccessReview do."""
 
-    async def allows(self, token: str | None, certificate_subject: str | None, node: str, subresource: str) -> Decision:
+    async def allows(self, token: str | None, certificate: Subject | None, node: str, subresource: str) -> Decision:
         """Return the decision.
 
         Args:
             token: The bearer token, ``None`` when there is none.
-            certificate_subject: Common name of the verified client certificate, ``None`` without one.
+            certificate: Of the verified client certificate, ``None`` without one.
             node: The node's name.
             subresource: Of ``nodes``: ``stats``, ``metrics`` or ``proxy``.
         """
@@ -55,10 +64,10 @@ class AcceptedTokens:
         self._subresources = frozenset(subresources)
         self._user = user
 
-    async def allows(self, token: str | None, certificate_subject: str | None, node: str, subresource: str) -> Decision:
+    async def allows(self, token: str | None, certificate: Subject | None, node: str, subresource: str) -> Decision:
         """Return ``ok`` for an accepted caller and subresource."""
-        if certificate_subject is not None and certificate_subject in self._subjects:
-            user = certificate_subject  # a kubelet, too, looks at the certificate before the token
+        if certificate is not None and certificate.common_name in self._subjects:
+            user = certificate.common_name  # a kubelet, too, looks at the certificate before the token
         elif token is not None and token in self._tokens:
             user = self._user
         else:

@@ -8,6 +8,7 @@ from typing import cast
 
 import httptools
 
+from metrics_api.localcluster.fleet.authorization import Subject
 from metrics_api.localcluster.fleet.exchange import Answer, Request
 from metrics_api.localcluster.fleet.kubelet import Kubelet
 
@@ -31,7 +32,7 @@ class KubeletConnection(asyncio.Protocol):
         self._open = open_connections
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
-        self._subject: str | None = None
+        self._subject: Subject | None = None
         self._requests: deque[Request] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
@@ -47,7 +48,7 @@ class KubeletConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection; TLS is done, so the client's certificate is known."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-        self._subject = _common_name(transport.get_extra_info("peercert"))
+        self._subject = _subject(transport.get_extra_info("peercert"))
         self._kubelet.counts.connections += 1
         self._open.add(self)
 
@@ -171,7 +172,7 @@ class _Exchange:
     """One request on one connection."""
 
     def __init__(
-        self, connection: KubeletConnection, kubelet: Kubelet, request: Request, certificate_subject: str | None
+        self, connection: KubeletConnection, kubelet: Kubelet, request: Request, certificate_subject: Subject | None
     ) -> None:
         self._connection = connection
         self._kubelet = kubelet
@@ -192,11 +193,10 @@ class _Exchange:
         self._connection.abort()
 
 
-def _common_name(certificate: dict[str, object] | None) -> str | None:
-    """Return the subject's common name of a verified certificate as ``ssl`` describes it."""
+def _subject(certificate: dict[str, object] | None) -> Subject | None:
+    """Return the subject of a verified certificate as ``ssl`` describes it; ``None`` when it names nobody."""
     subject = certificate.get("subject") if certificate else None
-    for part in subject if isinstance(subject, tuple) else ():
-        for name, value in part:
-            if name == "commonName":
-                return str(value)
-    return None
+    parts = [pair for part in subject for pair in part] if isinstance(subject, tuple) else []
+    names = [str(value) for key, value in parts if key == "commonName"]
+    organizations = tuple(str(value) for key, value in parts if key == "organizationName")
+    return Subject(names[0], organizations) if names else None

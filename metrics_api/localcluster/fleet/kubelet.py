@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 from metrics_api.clock import Clock
-from metrics_api.localcluster.fleet.authorization import Authorizer, Forbidden
+from metrics_api.localcluster.fleet.authorization import Authorizer, Forbidden, Subject
 from metrics_api.localcluster.fleet.behaviour import Behaviour, forbidden
 from metrics_api.localcluster.fleet.exchange import Answer, Exchange, Request
 from metrics_api.localcluster.fleet.inventory import FleetNode
@@ -72,7 +72,7 @@ class Kubelet:
         else:
             await exchange.send(await exchange.answer())
 
-    async def answer(self, request: Request, certificate_subject: str | None) -> Answer:
+    async def answer(self, request: Request, certificate_subject: Subject | None) -> Answer:
         """Return what a healthy kubelet answers; authorization comes first, even for paths that are not there."""
         subresource = request.subresource
         decision = await self._authorizer.allows(request.token, certificate_subject, self.node.name, subresource)

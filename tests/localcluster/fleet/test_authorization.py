@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from metrics_api.localcluster.fleet.authorization import AcceptedTokens, Decision, Forbidden
+from metrics_api.localcluster.fleet.authorization import AcceptedTokens, Decision, Forbidden, Subject
 from metrics_api.localcluster.fleet.server import Fleet
 from metrics_api.pki import Authority, KeyPair
 from tests.localcluster.fleet.wire import RESOURCE, SUMMARY, TOKEN, ask, client_of, make_fleet, trusting, url_of
@@ -87,10 +87,10 @@ class Recorder:
     """Allows all and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str | None, str | None, str, str]] = []
+        self.asked: list[tuple[str | None, Subject | None, str, str]] = []
 
-    async def allows(self, token: str | None, certificate_subject: str | None, node: str, subresource: str) -> Decision:
-        self.asked.append((token, certificate_subject, node, subresource))
+    async def allows(self, token: str | None, certificate: Subject | None, node: str, subresource: str) -> Decision:
+        self.asked.append((token, certificate, node, subresource))
         return "ok" if subresource == "stats" else Forbidden("somebody")
 
 
