@@ -85,7 +85,7 @@ class StatusReport(msgspec.Struct, frozen=True, rename="camel"):
     """The machine's name; in a cluster, the pod's."""
     time: float
     uptime: float
-    flags: dict[str, str | float | bool | None]
+    flags: dict[str, str | int | float | bool | None]
     """Flags that matter, by name."""
     proxies: tuple[str, ...]
     """Names of proxy variables in the environment. They are not used."""

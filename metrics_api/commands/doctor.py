@@ -52,7 +52,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
     if options.kind in ("pod", "hpa") and options.name.count("/") != 1:
-        parser.error(f"{options.kind} wants NAMESPACE/NAME")
+        place = f": {options.namespace}/{options.name}" if options.namespace and "/" not in options.name else ""
+        parser.error(f"{options.kind} wants NAMESPACE/NAME{place} (-n is the namespace of the server's Service)")
     if options.kind == "node" and (not options.name or "/" in options.name):
         parser.error("node wants NAME")
     if options.kind is None and options.name:
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "cannot be asked",
     )
     parser.add_argument("kind", nargs="?", choices=("pod", "node", "hpa"), help="look at one object only")
-    parser.add_argument("name", nargs="?", default="", help="its name: NAMESPACE/NAME, of a node NAME")
+    parser.add_argument("name", nargs="?", default="", help="its name: NAMESPACE/NAME; of a node NAME")
     parser.add_argument("--preflight", action="store_true", help="is the cluster ready for an installation?")
     parser.add_argument("-n", "--namespace", default="", help="of the server's Service (default: the APIService says)")
     parser.add_argument("--service", default="", help="the server's Service (default: the APIService says)")

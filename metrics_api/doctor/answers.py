@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from metrics_api.doctor.checks.autoscalers import inactive
+from metrics_api.doctor.checks.autoscalers import REQUESTS_REMEDY, inactive, lacks_requests
 from metrics_api.doctor.facts import Facts, Unknown
-from metrics_api.doctor.findings import Finding, error, info, some, warning, worst_first
+from metrics_api.doctor.findings import Finding, Severity, error, info, some, warning, worst_first
 from metrics_api.doctor.judging import KUBELET_CHECKS
 from metrics_api.doctor.objects import ServiceReference
 from metrics_api.doctor.single import NO_API, HpaFacts, Metrics, NodeFacts, PodFacts, reason_in
@@ -16,6 +16,8 @@ from metrics_api.timetext import parse_rfc3339
 
 _SOON = ("first sample expected", "the next is expected", "has not been asked yet", "first sample is")
 _ASK_MORE = "metrics-api doctor looks at the whole cluster"
+_WITHOUT = "-without-metrics"
+_HAS_NONE = " has no metrics"
 
 
 def judge_pod(facts: PodFacts) -> list[Finding]:
@@ -48,9 +50,9 @@ def _of_pod(facts: PodFacts) -> Iterator[Finding]:
     node = pod.spec.node_name if isinstance(pod, Pod) else "unknown"
     if isinstance(facts.metrics, Metrics):
         yield info("pod-served", f"pod {facts.key} has metrics, {_when(facts.metrics, facts.now)}")
+        yield from _of_report(facts.node)
     else:
-        yield _lacking("pod", f"pod {facts.key} on node {node}", facts.metrics)
-    yield from _of_report(facts.node)
+        yield from _with_cause(_lacking("pod", f"pod {facts.key} on node {node}", facts.metrics), facts.node)
 
 
 def _of_node(facts: NodeFacts) -> Iterator[Finding]:
@@ -59,11 +61,11 @@ def _of_node(facts: NodeFacts) -> Iterator[Finding]:
         return
     if isinstance(facts.metrics, Metrics):
         yield info("node-served", f"node {facts.name} has metrics, {_when(facts.metrics, facts.now)}")
+        yield from _of_report(facts.report)
     else:
-        yield _lacking("node", f"node {facts.name}", facts.metrics)
+        yield from _with_cause(_lacking("node", f"node {facts.name}", facts.metrics), facts.report)
     if not isinstance(facts.node, Unknown) and not facts.node.ready:
         yield warning("node-not-ready", f"node {facts.name} is not Ready", remedy="kubectl describe node says why")
-    yield from _of_report(facts.report)
 
 
 def _of_hpa(facts: HpaFacts) -> Iterator[Finding]:
@@ -75,10 +77,18 @@ def _of_hpa(facts: HpaFacts) -> Iterator[Finding]:
         yield warning("hpa-not-looked", f"could not look at {facts.key}", hpa.why, remedy="Ask as somebody who may")
         return
     condition = inactive(hpa)
-    if condition is not None:
+    said: tuple[str, ...] = ()
+    if condition is not None and lacks_requests(condition):
+        said = (condition.message,)
+    elif condition is not None:
         yield error(
-            "hpa-inactive", f"{facts.key} does not scale: {condition.reason}", condition.message, remedy=_ASK_MORE
+            "hpa-inactive",
+            f"{facts.key} does not scale: {condition.reason}",
+            condition.message,
+            remedy="See what else is found here; when that is nothing, metrics-api doctor looks at the whole cluster",
         )
+    pods = () if isinstance(facts.pods, Unknown) else facts.pods
+    yield from _without_requests(facts.key, hpa, pods, said)
     if isinstance(facts.pods, Unknown):
         yield warning(
             "hpa-not-looked",
@@ -87,12 +97,11 @@ def _of_hpa(facts: HpaFacts) -> Iterator[Finding]:
             remedy="Correct its target, or ask as somebody who may read the pods",
         )
         return
-    yield from _pods_of_hpa(facts, hpa, facts.pods)
+    yield from _pods_of_hpa(facts, facts.pods)
 
 
-def _pods_of_hpa(facts: HpaFacts, hpa: Hpa, pods: tuple[Pod, ...]) -> Iterator[Finding]:
+def _pods_of_hpa(facts: HpaFacts, pods: tuple[Pod, ...]) -> Iterator[Finding]:
     running = [pod for pod in pods if pod.status.phase == "Running"]
-    yield from _without_requests(facts.key, hpa, pods)
     ended = [pod.metadata.name for pod in pods if pod.status.phase in ("Succeeded", "Failed")]
     if ended:
         yield info(
@@ -118,7 +127,8 @@ def _pods_of_hpa(facts: HpaFacts, hpa: Hpa, pods: tuple[Pod, ...]) -> Iterator[F
         yield info("hpa-served", f"{facts.key}: all {len(running)} running pods have metrics")
 
 
-def _without_requests(key: str, hpa: Hpa, pods: tuple[Pod, ...]) -> Iterator[Finding]:
+def _without_requests(key: str, hpa: Hpa, pods: tuple[Pod, ...], said: tuple[str, ...]) -> Iterator[Finding]:
+    """Yield one finding of what the autoscaler has said itself and of what its pods show."""
     wanted = {each.resource.name for each in hpa.spec.metrics or () if each.resource is not None}
     lacking = [
         f"{pod.metadata.name}: container {container.name} has no {name} request"
@@ -127,14 +137,27 @@ def _without_requests(key: str, hpa: Hpa, pods: tuple[Pod, ...]) -> Iterator[Fin
         for name in sorted(wanted)
         if name not in ((container.resources.requests if container.resources is not None else None) or {})
     ]
-    if lacking:
+    if lacking or said:
         yield error(
             "hpa-requests-missing",
             f"{key}: a utilization is a part of the request, and containers have none",
+            *said,
             *some(lacking),
-            remedy="Give every container of these pods, sidecars too, resources.requests of it; or let the autoscaler "
-            "aim at an averageValue",
+            remedy=REQUESTS_REMEDY,
         )
+
+
+def _with_cause(lacking: Finding, report: NodeReport | Unknown | None) -> Iterator[Finding]:
+    """Yield that metrics are lacking; with what is wrong with the node where that is the cause, as one finding."""
+    of_node = list(_of_report(report))
+    cause = next((each for each in of_node if each.severity is Severity.ERROR), None)
+    if cause is None or not lacking.id.endswith(_WITHOUT):
+        yield lacking
+        yield from of_node
+        return
+    what = lacking.summary.partition(_HAS_NONE)[0]
+    yield error(cause.id, f"{what}{_HAS_NONE}: {cause.summary}", *cause.evidence, remedy=cause.remedy)
+    yield from (each for each in of_node if each is not cause)
 
 
 def _of_report(report: NodeReport | Unknown | None) -> Iterator[Finding]:
@@ -154,8 +177,8 @@ def _lacking(kind: str, what: str, answer: Unknown) -> Finding:
     if any(words in why for words in _SOON):
         return warning(f"{kind}-expected", f"{what} has no metrics yet: {why}", remedy="Wait for that long")
     return error(
-        f"{kind}-without-metrics",
-        f"{what} has no metrics" + (f": {why}" if why else "; the server does not say why"),
+        f"{kind}{_WITHOUT}",
+        f"{what}{_HAS_NONE}" + (f": {why}" if why else "; the server does not say why"),
         remedy=_ASK_MORE,
     )
 

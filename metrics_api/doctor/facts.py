@@ -71,6 +71,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, by the clock of who asks."""
     target: ServiceReference
     """The Service that is looked at."""
+    asked_directly: bool = False
+    """Whether the server is asked at an address that was named by who asks."""
     named_target: bool = False
     """Whether it was named by who asks, not taken from the APIService."""
     account: str = "metrics-server"

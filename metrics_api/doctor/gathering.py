@@ -85,7 +85,14 @@ async def gather(looking: Looking, target: Target, inside: Inside, clock: Clock,
     api_services = await _api_services(looking)
     reference, named = _reference(target, api_services)
     discovery = await _discoveries(looking, api_services)  # alone: its time is what is looked at
-    facts = Facts(now=clock.now(), target=reference, named_target=named, api_services=api_services, discovery=discovery)
+    facts = Facts(
+        now=clock.now(),
+        target=reference,
+        asked_directly=inside.is_direct,
+        named_target=named,
+        api_services=api_services,
+        discovery=discovery,
+    )
     facts = await _look_around(looking, inside, facts)
     return await _what_follows(looking, inside, facts, installing=installing)
 

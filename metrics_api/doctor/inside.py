@@ -28,6 +28,8 @@ class Inside:
     def __init__(self, looking: Looking, roots: Sequence[str] = THROUGH_KUBE_APISERVER) -> None:
         self._looking = looking
         self._roots = tuple(roots)
+        self.is_direct = self._roots == DIRECT
+        """Whether the server is asked at an address that was named, not through kube-apiserver."""
 
     async def status(self) -> StatusReport | Unknown:
         """Return how the server stands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from metrics_api.localcluster import extension
@@ -14,7 +14,9 @@ from metrics_api.localcluster.resources import (
     CERTIFICATE_SIGNING_REQUESTS,
     CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
+    DEPLOYMENTS,
     HORIZONTAL_POD_AUTOSCALERS,
+    PODS,
     SERVICES,
 )
 from metrics_api.localcluster.stored import JsonObject
@@ -86,25 +88,50 @@ def _request_certificates(cluster: LocalCluster) -> None:
 
 
 def _autoscale_without_requests(cluster: LocalCluster) -> None:
+    """Take the requests from a workload's pods, and have an autoscaler complain of it."""
+    pods = cluster.objects.list(PODS)
+    one = next((each for each in pods if "pod-template-hash" in each["metadata"]["labels"]), pods[0])
+    labels, namespace = one["metadata"]["labels"], one["metadata"]["namespace"]
+    chosen = {"app": labels["app"]} if "app" in labels else labels
+    name = labels.get("app", one["metadata"]["name"])
+    pods = [
+        each
+        for each in pods
+        if each["metadata"]["namespace"] == namespace and chosen.items() <= each["metadata"]["labels"].items()
+    ]
+    for pod in pods:
+        containers = [{**each, "resources": {}} for each in pod["spec"]["containers"]]
+        cluster.objects.replace(PODS, {**pod, "spec": {**pod["spec"], "containers": containers}})
+    metadata = {"name": name, "namespace": namespace}
+    template = {"metadata": {"labels": chosen}, "spec": {"containers": [{"name": "app", "image": "app"}]}}
+    deployment: JsonObject = {
+        "metadata": metadata,
+        "spec": {"replicas": len(pods), "selector": {"matchLabels": chosen}, "template": template},
+    }
+    cluster.objects.create(DEPLOYMENTS, deployment)
+    cluster.objects.create(HORIZONTAL_POD_AUTOSCALERS, _complaining_autoscaler(metadata, pods))
+
+
+def _complaining_autoscaler(metadata: JsonObject, pods: Sequence[JsonObject]) -> JsonObject:
+    container, pod = pods[0]["spec"]["containers"][0]["name"], pods[0]["metadata"]["name"]
     condition = {
         "type": "ScalingActive",
         "status": "False",
         "reason": "FailedGetResourceMetric",
         "message": "the HPA was unable to compute the replica count: failed to get cpu utilization: missing request "
-        "for cpu in container app of Pod web-1",
+        f"for cpu in container {container} of Pod {pod}",
     }
     metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
-    hpa: JsonObject = {
-        "metadata": {"name": "web", "namespace": "default"},
+    return {
+        "metadata": metadata,
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]},
             "minReplicas": 1,
-            "maxReplicas": 3,
+            "maxReplicas": 2 * len(pods),
             "metrics": [{"type": "Resource", "resource": metric}],
         },
-        "status": {"conditions": [condition], "currentReplicas": 1, "desiredReplicas": 1},
+        "status": {"conditions": [condition], "currentReplicas": len(pods), "desiredReplicas": len(pods)},
     }
-    cluster.objects.create(HORIZONTAL_POD_AUTOSCALERS, hpa)
 
 
 CLUSTER_FAULTS: Mapping[str, ClusterFault] = {

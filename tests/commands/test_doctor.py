@@ -35,6 +35,12 @@ def test_wrong_arguments_have_an_exit_code_of_their_own(
     assert "metrics-api doctor: error: " in capsys.readouterr().err
 
 
+def test_the_object_s_namespace_stands_before_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["pod", "-n", "shop", "web"])
+    assert "pod wants NAMESPACE/NAME: shop/web (-n is the namespace of the server's Service)" in capsys.readouterr().err
+
+
 def test_a_name_may_stand_anywhere() -> None:
     options = parse(["pod", "--output", "json", "shop/web"])
     assert (options.kind, options.name, options.output) == ("pod", "shop/web", "json")

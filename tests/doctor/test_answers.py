@@ -49,8 +49,8 @@ def said(found: list[Finding]) -> list[tuple[str, Severity]]:
         ({"metrics": NO_API}, [("apiservice-missing", E)], "no API group"),
         (
             {"metrics": lacking("node n1 was never scraped: timeout"), "node": failing()},
-            [("pod-without-metrics", E), ("kubelet-timeout", E)],
-            "never scraped: timeout",
+            [("kubelet-timeout", E)],
+            "pod shop/web on node n1 has no metrics: the node cannot be scraped: timeout",
         ),
         ({"pod": Unknown("403", 403)}, [("pod-served", I)], "has metrics"),
     ],
@@ -70,13 +70,16 @@ def test_of_a_pod(changes: dict[str, Any], wanted: list[tuple[str, Severity]], w
         ({"node": node("n1", ready=False)}, [("node-not-ready", W), ("node-served", I)]),
         (
             {"metrics": lacking("was never scraped: tls"), "report": failing(reason="tls")},
-            [("node-without-metrics", E), ("kubelet-tls", E)],
+            [("kubelet-tls", E)],
         ),
     ],
 )
 def test_of_a_node(changes: dict[str, Any], wanted: list[tuple[str, Severity]]) -> None:
     facts: dict[str, Any] = {"now": NOW, "name": "n1", "node": node("n1"), "metrics": METRICS, "report": None}
     assert said(judge_node(NodeFacts(**{**facts, **changes}))) == wanted
+
+
+NO_REQUEST = "failed to get cpu utilization: missing request for cpu in container app of Pod web"
 
 
 def autoscaler(*conditions: Condition) -> Hpa:
@@ -112,6 +115,14 @@ def autoscaler(*conditions: Condition) -> Hpa:
             {"hpa": autoscaler(Condition("ScalingActive", "False", "FailedGetResourceMetric", "no metrics"))},
             [("hpa-inactive", E), ("hpa-served", I)],
             "no metrics",
+        ),
+        (
+            {
+                "hpa": autoscaler(Condition("ScalingActive", "False", "FailedGetResourceMetric", NO_REQUEST)),
+                "pods": (pod(memory="1Gi"),),
+            },
+            [("hpa-requests-missing", E), ("hpa-served", I)],
+            f"{NO_REQUEST}\nweb: container app has no cpu request",
         ),
     ],
 )

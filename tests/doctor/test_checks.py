@@ -24,7 +24,7 @@ from metrics_api.doctor.objects import (
     SigningRequestSpec,
     SigningRequestStatus,
 )
-from metrics_api.doctor.workloads import Container, ContainerState, ContainerStates, ContainerStatus, Hpa
+from metrics_api.doctor.workloads import Container, ContainerState, ContainerStates, ContainerStatus, Hpa, Workload
 from metrics_api.reports import CertificateReport, PodReport, RowsReport, TrustReport, WatchReport
 from tests.doctor.reports import NOW, TARGET, api_service, endpoint_slice, failing, node, node_report, pod, status, well
 
@@ -139,6 +139,7 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("endpoints-missing", E, {"slices": ()}, "k8s-app=metrics-server"),
     ("endpoints-not-ready", E, {"slices": (endpoint_slice(False, False),)}, "none of the 2 endpoints"),
     ("server-pods-none", E, {"pods": ()}, "no pod is behind"),
+    ("server-pods-none", E, {"pods": (), "deployment": Workload(Metadata("web"))}, "Deployment web: replicas 1"),
     (
         "server-pod-image",
         E,
@@ -223,6 +224,13 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("inside-none", I, {"status": Unknown("404", 404)}, "not metrics-api"),
     ("inside-forbidden", I, {"status": FORBIDDEN}, "resource debug"),
     ("inside-unreachable", I, {"status": Unknown("503", 503)}, "--server"),
+    ("inside-unreachable", E, {"status": Unknown("refused"), "asked_directly": True}, "Correct the address"),
+    (
+        "inside-unreachable",
+        E,
+        {"status": Unknown("refused"), "asked_directly": True, "api_services": {"v1": None}},
+        "refused",
+    ),
     ("not-looked-forbidden", I, {"hpas": FORBIDDEN, "nodes": FORBIDDEN}, "the nodes, the HorizontalPodAutoscalers"),
     ("not-looked-failed", I, {"hpas": Unknown("no answer in time")}, "no answer in time"),
     ("not-looked-all", I, {"more_nodes": True}, "more than 3 nodes"),
@@ -242,6 +250,14 @@ def test_what_is_wrong_is_found(wanted: str, severity: Severity, changes: dict[s
     assert [finding.severity for finding in found] == [severity]
     assert said in words(found[0])
     assert found[0].remedy or severity is Severity.INFO
+
+
+def test_a_server_that_refused_its_caller_is_not_said_to_be_uncalled() -> None:
+    facts = trust(refused=("127.0.0.1 showed CN=front-proxy-client",))
+    found = {each.id for each in judge(well(status=msgspec.structs.replace(facts["status"], answered={})))}
+
+    assert "front-proxy-refused" in found
+    assert "server-not-called" not in found
 
 
 def test_a_cluster_that_is_well_is_well() -> None:

@@ -145,7 +145,7 @@ class StatusReporter:
         }
 
 
-def _flags(settings: Settings) -> dict[str, str | float | bool | None]:
+def _flags(settings: Settings) -> dict[str, str | int | float | bool | None]:
     """Return the flags that decide whether metrics come, none of them a secret."""
     return {
         "metric-resolution": settings.metric_resolution,
@@ -154,14 +154,14 @@ def _flags(settings: Settings) -> dict[str, str | float | bool | None]:
         "kubelet-endpoint": settings.kubelet_endpoint,
         "kubelet-request-timeout": settings.kubelet_request_timeout,
         "kubelet-preferred-address-types": ",".join(settings.kubelet_preferred_address_types),
-        "kubelet-port": float(settings.kubelet_port),
+        "kubelet-port": settings.kubelet_port,
         "kubelet-use-node-status-port": settings.kubelet_use_node_status_port,
         "kubelet-denied-cidrs": ",".join(map(str, settings.kubelet_denied_cidrs)),
         "kubelet-certificate-authority": settings.kubelet_certificate_authority,
         "kubelet-tls-verify": settings.kubelet_tls_verify,
         "deprecated-kubelet-completely-insecure": settings.deprecated_kubelet_completely_insecure,
         "bind-address": str(settings.bind_address),
-        "secure-port": float(settings.secure_port),
+        "secure-port": settings.secure_port,
         "authentication-skip-lookup": settings.authentication_skip_lookup,
         "requestheader-client-ca-file": settings.requestheader_client_ca_file,
     }

@@ -15,7 +15,9 @@ _NET = (
 )
 _CERTIFICATES = (
     "Let kubelets have certificates of the cluster: serverTLSBootstrap: true in their configuration, and approve their "
-    "requests (kubectl get csr). Or name their authority with --kubelet-certificate-authority"
+    "requests (kubectl get csr); or name their authority with --kubelet-certificate-authority. Where certificates lack "
+    "the node's address: --kubelet-tls-verify=node-name. Where kubelets sign their own, as in kind and minikube: "
+    "--kubelet-tls-verify=pin, which keeps to the key it meets first"
 )
 _REMEDIES = {
     "no_address": "The node has no address of the types in --kubelet-preferred-address-types: add one it has. A new "
@@ -92,7 +94,7 @@ def slow(facts: Facts) -> Iterator[Finding]:
     """Nodes that take long to answer."""
     status = known(facts.status)
     limit = None if status is None else status.flags.get("kubelet-request-timeout")
-    if not isinstance(limit, float):
+    if not isinstance(limit, float | int):
         return
     found = [each for each in _reports(facts) if each.reason is None and each.took >= limit / 2]
     if found:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from metrics_api.doctor.facts import Facts, Unknown, known
 from metrics_api.doctor.findings import Finding, error, info, some, warning
-from metrics_api.doctor.workloads import Container, ContainerStatus, Pod
+from metrics_api.doctor.workloads import Container, ContainerStatus, Pod, Workload
 from metrics_api.timetext import parse_duration
 
 _IMAGE_FAULTS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
@@ -19,13 +19,17 @@ def none(facts: Facts) -> Iterator[Finding]:
     """There is no pod at all."""
     if facts.pods == () and not isinstance(facts.pods, Unknown):
         deployment = known(facts.deployment)
-        replicas = None if deployment is None else deployment.spec.replicas
         yield error(
             "server-pods-none",
             f"no pod is behind Service {facts.target.namespace}/{facts.target.name}",
-            *(() if deployment is None else (f"Deployment {deployment.metadata.name}: replicas {replicas}",)),
+            *(() if deployment is None else (f"Deployment {deployment.metadata.name}: {_replicas(deployment)}",)),
             remedy="Scale the Deployment up, or see in its events why no pod is made (quota, admission, Pod Security)",
         )
+
+
+def _replicas(deployment: Workload) -> str:
+    replicas = deployment.spec.replicas
+    return f"replicas {1 if replicas is None else replicas}"  # Kubernetes' default
 
 
 def failing(facts: Facts) -> Iterator[Finding]:

@@ -75,7 +75,8 @@ def kubelet_certificates(facts: Facts) -> Iterator[Finding]:
             "no approved request for a kubelet's serving certificate is to be seen: kubelets may sign their own",
             "requests are kept for an hour after they are approved, so an older cluster may still be well",
             remedy="Set serverTLSBootstrap: true in the kubelets' configuration and approve their requests; or install "
-            "with --kubelet-certificate-authority. --kubelet-insecure-tls is for tests",
+            "with --kubelet-certificate-authority; or with --kubelet-tls-verify=node-name where certificates lack "
+            "addresses, =pin where kubelets sign their own. --kubelet-insecure-tls is for tests",
         )
 
 

@@ -17,7 +17,17 @@ def says_nothing(facts: Facts) -> Iterator[Finding]:
     """It cannot be asked, or does not say."""
     api_services = facts.api_services
     nobody = not isinstance(api_services, Unknown) and not any(api_services.values())
-    if nobody or not isinstance(facts.status, Unknown):
+    if not isinstance(facts.status, Unknown):
+        return
+    if facts.asked_directly and facts.status.code is None:
+        yield error(
+            "inside-unreachable",
+            "the server gives no answer at the address in --server",
+            facts.status.why,
+            remedy="Correct the address (https://<pod or node>:<port>); see whether the pod runs, whether its port can "
+            "be reached from here, and whether --server-ca signed its certificate",
+        )
+    if nobody or (facts.asked_directly and facts.status.code is None):
         return
     if facts.status.code == 404:
         yield info(
@@ -86,6 +96,8 @@ def not_called(facts: Facts) -> Iterator[Finding]:
     """kube-apiserver has never asked it anything."""
     status = known(facts.status)
     if status is None or status.unready or status.uptime < _GRACE or status.answered.get("discovery"):
+        return
+    if status.trust.refused:  # somebody came and was not believed: `aggregation.refused` says so
         return
     conditions = [
         f"{version}: {each.available.reason}: {each.available.message}"
