@@ -27,6 +27,10 @@ def run(arguments: Sequence[str]) -> int:
     logs.configure(level=settings.verbosity, json=settings.logging_format == "json", stream=sys.stderr)
     for warning in settings.warnings:
         _log.warning(warning)
+    from metrics_api.kube.kubeconfig import require_way  # after the settings, as what follows
+
+    # Now, not when everything listens and a certificate has been written
+    require_way(settings.kubeconfig, os.environ)
     import uvloop  # after the settings, so that a wrong flag is said at once
 
     return uvloop.run(_serve(settings))

@@ -17,7 +17,7 @@ from metrics_api.errors import KubeConfigError
 from metrics_api.kube.access import KubeAccess, Places, Server
 from metrics_api.kube.credential_files import Place, check_token, decode_base64
 from metrics_api.kube.exec_plugin import ExecPlugin
-from metrics_api.kube.kubeconfig import Cluster, Exec, Selection, User, read_kubeconfig
+from metrics_api.kube.kubeconfig import Cluster, Exec, Selection, User, expanded, in_cluster_host, read_kubeconfig
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -52,12 +52,7 @@ async def load_access(
 
 
 def _in_cluster(environment: Mapping[str, str], folder: Path, clock: Clock) -> KubeAccess:
-    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
-    if not host or not port:
-        raise KubeConfigError(
-            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, so this is no pod; "
-            "outside a cluster give --kubeconfig=<file>"
-        )
+    host, port = in_cluster_host(environment)
     what = "service account (is automountServiceAccountToken off?)"
     places = Places(
         ca_bundle=Place(what, folder / "ca.crt", None),
@@ -68,12 +63,7 @@ def _in_cluster(environment: Mapping[str, str], folder: Path, clock: Clock) -> K
 
 
 def _from_kubeconfig(kubeconfig: str, context: str, clock: Clock) -> KubeAccess:
-    try:
-        path = Path(kubeconfig).expanduser()
-    except RuntimeError as error:
-        raise KubeConfigError(
-            f"kubeconfig {kubeconfig!r}: whose home? This user has none; give the whole path"
-        ) from error
+    path = expanded(kubeconfig)
     selection = read_kubeconfig(path, context)
     cluster, user = selection.cluster, selection.user
     about_cluster = f"kubeconfig {str(path)!r}, cluster {selection.cluster_name!r}"

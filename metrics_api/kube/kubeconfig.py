@@ -5,7 +5,7 @@ Rules: client-go ``tools/clientcmd`` (validation, precedence of data over files,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -144,6 +144,40 @@ def read_kubeconfig(path: Path, context: str = "") -> Selection:
     return Selection(path, chosen.cluster, cluster, chosen.user, user or User())
 
 
+def require_way(kubeconfig: str, environment: Mapping[str, str]) -> None:
+    """Raise ``KubeConfigError`` when there is no way to kube-apiserver, as far as that is cheaply seen.
+
+    Args:
+        kubeconfig: A kubeconfig file; empty for the service account of the pod this runs in.
+        environment: Where a pod finds kube-apiserver.
+    """
+    if kubeconfig:
+        read_kubeconfig(expanded(kubeconfig))
+    else:
+        in_cluster_host(environment)
+
+
+def expanded(kubeconfig: str) -> Path:
+    """Return the path of a kubeconfig, or raise ``KubeConfigError``: it is in a home that is not known."""
+    try:
+        return Path(kubeconfig).expanduser()
+    except RuntimeError as error:
+        raise KubeConfigError(
+            f"kubeconfig {kubeconfig!r}: whose home? This user has none; give the whole path"
+        ) from error
+
+
+def in_cluster_host(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return host and port of kube-apiserver as a pod is told them, or raise ``KubeConfigError``: this is no pod."""
+    host, port = environment.get("KUBERNETES_SERVICE_HOST"), environment.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port:
+        raise KubeConfigError(
+            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, so this is no pod; "
+            "outside a cluster give --kubeconfig=<file>"
+        )
+    return host, port
+
+
 def _parse(path: Path) -> Document:
     content = read_file(path, "kubeconfig")
     try:
@@ -151,9 +185,13 @@ def _parse(path: Path) -> Document:
     except _YAML_FAULTS as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place is not None else ""
-        raise _error(path, f"is no valid YAML{where}") from error  # the error itself might quote a secret
+        raise _error(
+            path, f"is no kubeconfig: no valid YAML{where}"
+        ) from error  # the error itself might quote a secret
     if raw is None:
         raise _error(path, "is empty")
+    if not isinstance(raw, dict):
+        raise _error(path, "is no kubeconfig")
     try:
         return msgspec.convert(raw, Document)
     except msgspec.ValidationError as error:

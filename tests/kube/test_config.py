@@ -345,7 +345,7 @@ async def test_a_mistake_in_a_kubeconfig_is_said_with_the_file(
     [
         pytest.param("", "is empty", id="empty"),
         pytest.param("a: [1,\ntoken: s3cret", "no valid YAML at line 2", id="bad-yaml"),
-        pytest.param("just text", "Expected `object`, got `str`", id="text"),
+        pytest.param("just text", "is no kubeconfig", id="text"),
         pytest.param("a: !!python/object/apply:os.system [x]", "no valid YAML", id="a-python-object"),
         pytest.param("a: !!int ''", "no valid YAML", id="an-empty-tagged-integer"),
         pytest.param("a: !!bool x", "no valid YAML", id="a-tagged-boolean-that-is-none"),
