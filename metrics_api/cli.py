@@ -85,8 +85,7 @@ def _run(name: str, rest: Sequence[str], commands: Mapping[str, Command]) -> int
         sys.stdout.write(_overview(commands))
         return 0
     if name == "version":
-        sys.stdout.write(f"metrics-api v{__version__}\n")
-        return 0
+        return _version(rest)
     if name not in commands:
         nearest = "".join(get_close_matches(name[:100], commands, n=1))
         _complain(
@@ -98,6 +97,19 @@ def _run(name: str, rest: Sequence[str], commands: Mapping[str, Command]) -> int
         return 0
     run: Callable[[Sequence[str]], int] = importlib.import_module(commands[name].module).run
     return run(rest)
+
+
+def _version(rest: Sequence[str]) -> int:
+    if rest and rest[0] in ("-h", "--help"):
+        sys.stdout.write(
+            "usage: metrics-api version\n\nPrint the version; metrics-api --version prints nothing beside it.\n"
+        )
+        return 0
+    if rest:
+        _complain(f"version takes no arguments, not {rest[0][:100]!a}")
+        return EXIT_WRONG_SETTINGS
+    sys.stdout.write(f"metrics-api v{__version__}\n")
+    return 0
 
 
 def _answer_request(arguments: Sequence[str]) -> bool:

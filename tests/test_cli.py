@@ -142,6 +142,13 @@ def test_the_command_version_names_the_program(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == f"metrics-api v{__version__}\n"
 
 
+def test_the_command_version_takes_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version", "foo"]) == 2
+    assert "version takes no arguments, not 'foo'" in capsys.readouterr().err
+    assert main(["version", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: metrics-api version")
+
+
 def test_the_arguments_are_those_of_the_process() -> None:
     done = run_program("version")
 

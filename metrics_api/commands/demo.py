@@ -152,7 +152,8 @@ async def _cluster(options: argparse.Namespace) -> AsyncIterator[LocalCluster]:
     async with LocalCluster(
         nodes=options.nodes, pods_per_node=options.pods, seed=options.seed, shared_certificates=many
     ) as cluster:
-        _say(f"{options.nodes} kubelets and an API server at {cluster.api.url} in {time.monotonic() - began:.1f} s")
+        kubelets = "1 kubelet" if options.nodes == 1 else f"{options.nodes} kubelets"
+        _say(f"{kubelets} and an API server at {cluster.api.url} in {time.monotonic() - began:.1f} s")
         yield cluster
 
 

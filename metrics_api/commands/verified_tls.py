@@ -101,7 +101,17 @@ async def undo_all(store: TrustStore, found: Sequence[APIServiceState]) -> None:
         if each.service in ours or each.annotations.get(SWITCH) == OFF:
             print(f"{each.name}: {await insist(store, each.name, undo)}")
         else:
-            print(f"{each.name}: metrics-api has set nothing for its Service: left alone")
+            print(f"{each.name}: {_not_ours(each)}")
+
+
+def _not_ours(each: APIServiceState) -> str:
+    if not each.ca_bundle:
+        return "metrics-api has set nothing for its Service: left alone"
+    patch = '{"spec":{"insecureSkipTLSVerify":true,"caBundle":null}}'
+    return (
+        "its caBundle was not set by this server: left alone. To remove it by hand: "
+        f"kubectl patch apiservice {each.name} --type=merge -p '{patch}'"
+    )
 
 
 async def insist(store: TrustStore, name: str, change: Callable[[TrustStore, APIServiceState], Awaitable[str]]) -> str:

@@ -95,13 +95,18 @@ async def test_undo_reaches_every_api_service_of_the_service_and_no_other() -> N
 
 
 @pytest.mark.parametrize(
-    "theirs", [FRESH, replace(VERIFIED, annotations={})], ids=["never verified", "a bundle by another hand"]
+    ("theirs", "said"),
+    [
+        (FRESH, "has set nothing for its Service"),
+        (replace(VERIFIED, annotations={}), "not set by this server: left alone. To remove it by hand: kubectl patch"),
+    ],
+    ids=["never verified", "a bundle by another hand"],
 )
 async def test_where_the_server_wrote_nothing_nothing_is_undone(
-    theirs: APIServiceState, capsys: pytest.CaptureFixture[str]
+    theirs: APIServiceState, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await undone(theirs) == [theirs]
-    assert "left alone" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
 
 
 async def test_undo_insists_when_the_server_writes_at_the_same_time() -> None:
