@@ -129,20 +129,32 @@ async def test_discovery_goes_on_when_the_api_server_and_all_kubelets_are_gone(t
     assert len(answers[-1].json()["items"]) == 2
 
 
+SOUND = "--kubeconfig={kubeconfig}"
+"""A file that leads somewhere, so that what is wrong is something else."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         pytest.param(["--no-such-flag", "--metric-resolution=1s"], 2, ["no-such-flag", "at least 10s"], id="flags"),
         pytest.param(["--kubeconfig=/no/such/file", "--secure-port=0"], 1, ["/no/such/file"], id="kubeconfig"),
         pytest.param(["--secure-port=0"], 1, ["--kubeconfig"], id="neither a pod nor a kubeconfig"),
-        pytest.param(["--tls-cert-file=/no/cert", "--tls-private-key-file=/no/key"], 1, ["/no/cert"], id="certificate"),
-        pytest.param(["--bind-address=192.0.2.1"], 1, ["--bind-address"], id="address"),
+        pytest.param(
+            [SOUND, "--tls-cert-file=/no/cert", "--tls-private-key-file=/no/key"], 1, ["/no/cert"], id="certificate"
+        ),
+        pytest.param([SOUND, "--bind-address=192.0.2.1"], 1, ["--bind-address"], id="address"),
     ],
 )
 async def test_an_operators_mistake_is_a_sentence_and_an_exit_code(
     tmp_path: Path, arguments: list[str], code: int, said: list[str]
 ) -> None:
-    finished = await metrics_api("serve", f"--cert-dir={tmp_path}", *arguments)
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+    )
+    given = [each.format(kubeconfig=kubeconfig) for each in arguments]
+    finished = await metrics_api("serve", f"--cert-dir={tmp_path}", *given)
 
     assert finished.code == code
     assert all(text in finished.err for text in said), finished.err
