@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from metrics_api import logs
 from metrics_api.commands.serve import run
 from metrics_api.errors import KubeConfigError
+
+
+@pytest.fixture(autouse=True)
+def _log_elsewhere() -> Iterator[None]:
+    """Let the log that ``serve`` has set up not lead to a stream that ends with its test."""
+    yield
+    logs.configure(level=0, json=False, stream=io.StringIO())
 
 
 @pytest.mark.parametrize(
