@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol, which also tells who is at the other end, and does not wait for ever.
 
 What the TLS layer has verified goes into the state of every request: the chain of the client's certificate, from the
-leaf to the authority we trust. Limits on a request's head are Go's: 1 MiB, and 32 s to send it.
+leaf to the authority we trust. With a certificate the limits on a request's head are Go's, 1 MiB and 32 s to send it,
+and one more on its lines. Without one they are such that as many guests as there may be hold little together.
 
 Nothing here reads a request's body. A small one is let in and forgotten; one that says to be large, or turns out to
 be, ends the connection with the answer. A client that stops reading its answer is cut off.
@@ -12,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,13 +25,34 @@ from metrics_api.serving.limits import Limits
 _CHAIN = "peer_chain"
 LARGEST_HEAD = 1 << 20
 """Bytes of request line and headers."""
+LONGEST_TARGET = 1 << 15
+"""Bytes of a request target. All that reads it, most of it before anybody is authenticated, costs time with its length.
+
+Names in a path have 253 bytes at most; the rest is room for selectors.
+"""
+MOST_QUEUED = 4
+"""Requests that may wait for the answer to the one before; each costs kilobytes, however short it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _HeadLimits:
+    size: int
+    """Bytes."""
+    lines: int
+    """Headers. Each costs some 150 bytes beside its own, so that bytes alone bound nothing."""
+
+
+OF_PROVEN = _HeadLimits(LARGEST_HEAD, 2000)
+"""kube-apiserver sends a line for each of a user's groups."""
+OF_GUESTS = _HeadLimits(1 << 16, 128)
+"""Theirs need no more than a token; browsers and proxies send some 40 lines."""
+_TOO_LARGE = b"431 Request Header Fields Too Large"
+_TOO_LONG = b"414 URI Too Long"
 _REFUSAL_HEADERS = b"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 LARGEST_BODY = 1 << 16
 """Bytes of a body that is let in, so that the connection can be used again."""
 _FAULTS = logging.getLogger("uvicorn.error.faults")
 _FAULTS.setLevel(logging.ERROR)  # what strangers send must not fill the log; what goes wrong here belongs there
-_LONGEST_SPLIT = 0xFFFF
-"""Bytes of a request target that the parser can split: its offsets have 16 bits."""
 _MOST_UNSENT = 1 << 16  # bytes in the TLS layer, above which a sender must wait
 
 
@@ -42,7 +64,13 @@ class ServingProtocol(HttpToolsProtocol):
     limits = Limits()
 
     _is_guest = False
+    _head_limits = OF_PROVEN
     _head_bytes = 0
+    """Received of a head that is not complete."""
+    _header_bytes = 0
+    """Of the headers read so far."""
+    _refusal = b"400 Bad Request"
+    """Why the parser has stopped."""
     _body_bytes = 0
     _request_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
@@ -63,6 +91,7 @@ class ServingProtocol(HttpToolsProtocol):
         self._await_request()
         if not chain and self.guests is not None:
             self._is_guest = True
+            self._head_limits = OF_GUESTS
             self.guests.welcome(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -78,34 +107,44 @@ class ServingProtocol(HttpToolsProtocol):
         """Take bytes; a head that is too large ends the connection."""
         if self.transport.is_closing():
             return  # what follows a refusal is of no interest
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LARGEST_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large")
-                return
         super().data_received(data)
+        if self.transport.is_closing():
+            return
         if self._is_incomplete and self._request_timer is None:
             self._await_request()
-        if self._in_head and not self._head_bytes:
-            self._head_bytes = len(data)  # a head that began within this piece: at most all of it
+        if self._in_head:
+            self._head_bytes += len(data)  # of a head that began within this piece: at most all of it
+            if self._head_bytes > self._head_limits.size:
+                self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Begin to count a request's head."""
+        if len(self.pipeline) >= MOST_QUEUED:
+            self.transport.abort()  # a refusal would be taken for the answer to another request
+            raise _RefusedError
+        self._header_bytes = 0
         self._in_head = self._is_incomplete = True
         self._body_bytes = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        super().on_url(url)
+        if len(self.url) > LONGEST_TARGET:
+            self._stop_parsing(_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        super().on_header(name, value)
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > self._head_limits.size or len(self.headers) > self._head_limits.lines:
+            self._stop_parsing(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Count the head no more, and see what body is announced."""
         self._in_head = False
         self._head_bytes = 0
-        target = self.url
-        is_long = len(target) > _LONGEST_SPLIT and target.startswith(b"/")
-        if is_long:
-            self.url = b"/"
         super().on_headers_complete()
-        if is_long:  # the application has not looked yet: its task begins with the loop's next turn
-            self.scope.update(split_target(target))  # type: ignore[typeddict-item] # of the same keys
         if self.expect_100_continue or self.parser.should_upgrade() or _announces_large_body(self.headers):
             # Nobody reads what follows: the client that waits to be asked for it never is, and the one that sends it
             # is cut off.
@@ -189,9 +228,15 @@ class ServingProtocol(HttpToolsProtocol):
             self._stall_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Refuse what is no HTTP, or too much of it."""
         del msg  # it would tell apart what Go does not
-        self._refuse(b"400 Bad Request")
+        if not self.transport.is_closing():
+            self._refuse(self._refusal)
+
+    def _stop_parsing(self, refusal: bytes) -> None:
+        """Refuse the request from within the parser: an error in a callback makes it end, as one of its own does."""
+        self._refusal = refusal
+        raise _RefusedError
 
     def _refuse(self, status: bytes) -> None:
         """Answer as Go does before any handler is asked (``net/http`` ``server.go``), byte for byte."""
@@ -199,10 +244,8 @@ class ServingProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def split_target(target: bytes) -> dict[str, Any]:
-    """Return what a scope says of a request target in origin form, which the parser has found to be well-formed."""
-    raw_path, _, query = target.partition(b"#")[0].partition(b"?")
-    return {"path": unquote(raw_path.decode("ascii")), "raw_path": raw_path, "query_string": query}
+class _RefusedError(Exception):
+    """Stops the parser; it comes out as ``httptools.HttpParserCallbackError``."""
 
 
 def _announces_large_body(headers: list[tuple[bytes, bytes]]) -> bool:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from urllib.parse import unquote
 
-import httptools
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from metrics_api.serving.front import Send
 from metrics_api.serving.limits import Limits
-from metrics_api.serving.protocol import LARGEST_BODY, LARGEST_HEAD, split_target
+from metrics_api.serving.protocol import (
+    LARGEST_BODY,
+    LARGEST_HEAD,
+    LONGEST_TARGET,
+    MOST_QUEUED,
+    OF_GUESTS,
+    OF_PROVEN,
+)
 from tests.fakes import FakeClock
-from tests.serving.wire import GET, Replies, Scope, behind_a_front, connected, send_text, serving
+from tests.serving.wire import GET, Replies, Scope, behind_a_front, client_pair, connected, send_text, serving
 
 SHORT = Limits(request=0.05)
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -81,9 +84,7 @@ async def test_a_head_beyond_the_limit_is_refused(tmp_path: Path) -> None:
         pytest.param(b"nonsense\r\n\r\n", b"400 Bad Request", id="no HTTP"),
         pytest.param(b"GET / HTTP/1.1\r\nx : y\r\n\r\n", b"400 Bad Request", id="a blank in a header's name"),
         pytest.param(b"GET /\xff HTTP/1.1\r\n\r\n", b"400 Bad Request", id="bytes that no target has"),
-        pytest.param(
-            b"GET /" + b"a" * (LARGEST_HEAD + 1), b"431 Request Header Fields Too Large", id="a target without end"
-        ),
+        pytest.param(b"GET /" + b"a" * LONGEST_TARGET, b"414 URI Too Long", id="a target without end"),
     ],
 )
 async def test_what_no_handler_sees_is_refused_in_gos_bytes(tmp_path: Path, sent: bytes, said: bytes) -> None:
@@ -96,30 +97,61 @@ async def test_what_no_handler_sees_is_refused_in_gos_bytes(tmp_path: Path, sent
     )
 
 
-@pytest.mark.parametrize("length", [1, 0xFFFF, 0x10000, LARGEST_HEAD - 1000])
-async def test_a_target_of_any_length_that_a_head_may_have_is_understood(tmp_path: Path, length: int) -> None:
+async def test_a_target_of_the_greatest_length_is_understood(tmp_path: Path) -> None:
     seen: list[tuple[str, bytes]] = []
 
     async def application(scope: Scope, receive: object, send: Send) -> None:
         seen.append((scope["path"], scope["query_string"]))
         await send_text(send, 200, b"ok")
 
-    targets = [(b"/p%2F?a=" + b"x" * length, ("/p/", b"a=" + b"x" * length)), (b"/" + b"y" * length, None)]
+    value = b"x" * (LONGEST_TARGET - len("/p%2F?a="))
     async with serving(tmp_path, application) as server, connected(server.port) as client:
-        for target, _ in targets:
-            assert (await client.ask(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % target))[0] == 200
-    assert seen == [targets[0][1], ("/" + "y" * length, b"")]
+        assert (await client.ask(b"GET /p%%2F?a=%s HTTP/1.1\r\nhost: x\r\n\r\n" % value))[0] == 200
+    assert seen == [("/p/", b"a=" + value)]
 
 
-@given(st.text(alphabet="/?#%a1.;=&+~!*'(),:@$[]|", max_size=30))
-def test_long_targets_are_split_as_short_ones_are(rest: str) -> None:
-    target = b"/" + rest.encode()
-    short = httptools.parse_url(target)
-    assert split_target(target) == {
-        "path": unquote(short.path.decode()),
-        "raw_path": short.path,
-        "query_string": short.query or b"",
-    }
+@pytest.mark.parametrize("is_proven", [False, True], ids=["guest", "with a certificate"])
+@pytest.mark.parametrize("is_complete", [False, True], ids=["without an end", "complete"])
+async def test_the_lines_of_a_head_are_counted(tmp_path: Path, is_proven: bool, is_complete: bool) -> None:
+    most = (OF_PROVEN if is_proven else OF_GUESTS).lines
+    application, end = Replies(), b"\r\n" if is_complete else b""
+    pair = client_pair(tmp_path) if is_proven else None
+    async with serving(tmp_path, application) as server, connected(server.port, pair) as client:
+        assert (await client.ask(b"GET / HTTP/1.1\r\n" + b"A:\r\n" * most + b"\r\n"))[0] == 200
+        assert (await client.ask(b"GET / HTTP/1.1\r\n" + b"A:\r\n" * (most + 1) + (end or b"A")))[0] == 431
+        assert await client.ended()
+    assert application.asked == 1
+
+
+async def test_who_has_a_certificate_may_send_a_head_as_large_as_go_takes(tmp_path: Path) -> None:
+    line = b"x: " + b"a" * (LARGEST_HEAD - 1000)
+    async with serving(tmp_path, Replies()) as server, connected(server.port, client_pair(tmp_path)) as client:
+        assert (await client.ask(b"GET / HTTP/1.1\r\nhost: x\r\n%s\r\n\r\n" % line))[0] == 200
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["without an end", "complete"])
+async def test_the_head_of_a_guest_must_be_small(tmp_path: Path, end: bytes) -> None:
+    application, head = Replies(), b"GET / HTTP/1.1\r\nhost: x\r\n" + b"x: " + b"a" * OF_GUESTS.size
+    async with serving(tmp_path, application) as server, connected(server.port) as client:
+        assert (await client.ask(head + end))[0] == 431
+        assert await client.ended()
+    assert application.asked == 0
+
+
+@pytest.mark.parametrize("count", [MOST_QUEUED + 1, MOST_QUEUED + 2])
+async def test_few_requests_wait_for_the_answer_to_the_one_before(tmp_path: Path, count: int) -> None:
+    application = Replies()
+    application.release.clear()
+    async with serving(tmp_path, application) as server, connected(server.port) as client:
+        client.writer.write(GET * count)
+        await application.arrived.wait()
+        application.release.set()
+        if count > MOST_QUEUED + 1:
+            assert await client.ended()
+            assert application.asked == 1
+            return
+        for _ in range(count):
+            assert (await client.answer())[0] == 200
 
 
 async def test_a_small_body_is_let_in_and_the_connection_used_again(tmp_path: Path) -> None:
