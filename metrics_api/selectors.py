@@ -22,6 +22,10 @@ _TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=!(),<>]|[^ \t\r\n=!(),<>\0]+\0?)")
 _MOST_FAULTS = 20  # each is told in some 240 characters, and two of a selector's are enough to make one
 _SYMBOLS = frozenset(("==", "!=", "=", "!", "(", ")", ",", "<", ">"))
 _END = ""
+LONGEST = 1 << 14
+"""Characters of a selector."""
+MOST_TERMS = 1000
+"""In a selector, the values of a set among them: each costs microseconds, and is compared with each object."""
 _OPERATORS = ("in", "notin", "=", "==", "!=", ">", "<")
 
 
@@ -135,8 +139,9 @@ def parse_label_selector(text: str) -> LabelSelector:
     """Return the selector that ``text`` writes; blank text selects everything.
 
     Raises:
-        SelectorError: with the generic API server's message.
+        SelectorError: with the generic API server's message, or for what is too long, which that does not mind.
     """
+    _check_terms(text)
     return LabelSelector(tuple(_LabelParser(text).selector()))
 
 
@@ -147,10 +152,19 @@ def parse_field_selector(text: str) -> FieldSelector:
     Which keys make sense is the resource's business: see ``FieldSelector.require_supported``.
 
     Raises:
-        SelectorError: with the generic API server's message.
+        SelectorError: with the generic API server's message, or for what is too long, which that does not mind.
     """
+    _check_terms(text)
     requirements = (_field_requirement(text, term) for term in sorted(_field_terms(text)) if term)
     return FieldSelector(tuple(one for one in requirements if one.key or one.value))
+
+
+def _check_terms(text: str) -> None:
+    """Refuse what is long before it is read."""
+    if len(text) > LONGEST:
+        raise SelectorError(f"the selector has more than {LONGEST} characters")
+    if text.count(",") >= MOST_TERMS:
+        raise SelectorError(f"the selector has more than {MOST_TERMS} terms")
 
 
 class _LabelParser:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from metrics_api.errors import SelectorError
 from metrics_api.gotext import quote
 from metrics_api.selectors import (
+    LONGEST,
+    MOST_TERMS,
     FieldRequirement,
     LabelRequirement,
     parse_field_selector,
@@ -194,6 +197,27 @@ def test_text_is_quoted_as_go_quotes_it(text: str, quoted: str) -> None:
 
 def test_a_selector_of_many_faults_is_refused_with_the_first_of_them() -> None:
     with pytest.raises(SelectorError) as caught:
-        parse_label_selector(f"a in ({','.join(f'.{number}' for number in range(50_000))})")
+        parse_label_selector(f"a in ({','.join(f'.{number}' for number in range(990))})")
     assert str(caught.value).endswith(", ...]")
     assert len(str(caught.value)) < 7000
+
+
+def test_a_selector_may_have_a_thousand_terms() -> None:
+    assert len(parse_label_selector(",".join(f"a{i}" for i in range(MOST_TERMS))).requirements) == MOST_TERMS
+    assert len(parse_field_selector(",".join(f"a{i}=" for i in range(MOST_TERMS))).requirements) == MOST_TERMS
+
+
+@pytest.mark.parametrize("parse", [parse_label_selector, parse_field_selector])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("a=," * MOST_TERMS, "the selector has more than 1000 terms", id="terms"),
+        pytest.param("a=" + "b" * LONGEST, "the selector has more than 16384 characters", id="characters"),
+    ],
+)
+def test_what_is_too_long_for_a_selector_is_refused_unread(
+    parse: Callable[[str], object], text: str, message: str
+) -> None:
+    with pytest.raises(SelectorError) as caught:
+        parse(text)
+    assert str(caught.value) == message

@@ -27,6 +27,7 @@ from metrics_api.api.negotiation import check_transform, resource_format, watch_
 from metrics_api.api.openapi import OpenAPI
 from metrics_api.api.overload import answer_too_many
 from metrics_api.api.probes import Endpoint, Probes
+from metrics_api.api.query import check_query
 from metrics_api.api.reply import NOSNIFF, TEXT, Reply
 from metrics_api.api.requestheaders import RequestHeaders, read_headers
 from metrics_api.api.requestinfo import RequestInfo, parse_request
@@ -132,6 +133,7 @@ class MetricsAPI(FastAPI):
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         began, query_string = perf_counter(), scope["query_string"]
+        check_query(query_string)
         request = parse_request(scope["method"], scope["path"], query_string)
         if b"timeout=" in query_string and request.verb != "watch":
             check_timeout(query_string)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
-from metrics_api.api.query import Query, flag, parse_query
+from metrics_api.api.query import Query, first, flag, parse_query
 from metrics_api.errors import SelectorError
 from metrics_api.selectors import parse_field_selector
 
@@ -89,10 +89,11 @@ def _of_collection(verb: str, query: Query) -> tuple[str, str]:
 
 
 def _selected_name(query: Query) -> str:
-    if "fieldSelector" not in query:
-        return ""
+    selector = first(query, "fieldSelector")
+    if "metadata.name" not in selector:
+        return ""  # nobody has been authenticated yet: no work for strangers that cannot matter
     try:
-        name = parse_field_selector(query["fieldSelector"][0]).exact("metadata.name")
+        name = parse_field_selector(selector).exact("metadata.name")
     except SelectorError:
         return ""  # the list itself will say what is wrong
     return name if name and name not in (".", "..") and "/" not in name and "%" not in name else ""

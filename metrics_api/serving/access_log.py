@@ -17,7 +17,7 @@ from metrics_api.logs import VERBOSE
 _log = logging.getLogger(__name__)
 _LONGEST_URI = 1000
 _LONGEST_AGENT = 200
-_TOKEN = re.compile(r"([^&=]*(?:token|secret|password)[^&=]*)=[^&]*", re.IGNORECASE)
+_TOKEN = re.compile(r"(?<![^&=])([^&=]*(?:token|secret|password)[^&=]*)=[^&]*", re.IGNORECASE)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -65,7 +65,7 @@ class AccessLog:
 
 def _uri(scope: Scope) -> str:
     path = scope.get("raw_path") or scope["path"].encode()
-    query = _TOKEN.sub(r"\1=<masked>", scope["query_string"].decode("latin-1"))
+    query = _TOKEN.sub(r"\1=<masked>", scope["query_string"][:_LONGEST_URI].decode("latin-1"))
     return _text(path, _LONGEST_URI) + (f"?{query[:_LONGEST_URI]}" if query else "")
 
 

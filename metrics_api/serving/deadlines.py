@@ -7,10 +7,14 @@ asks for less by ``?timeout=`` gets a timer. Rules: apiserver ``pkg/endpoints/fi
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import parse_qs
+import re
+from urllib.parse import unquote_plus
 
 from metrics_api.clock import Clock
 from metrics_api.timetext import parse_duration
+
+_TIMEOUT = re.compile(rb"(?:^|&)timeout=((?:[^&;%]|%[0-9A-Fa-f]{2})*)(?![^&])")
+"""The parameter, unless it has a semicolon or a broken escape, which Go leaves out."""
 
 
 class Deadlines:
@@ -86,11 +90,11 @@ def _asked_for(query_string: bytes) -> float | None:
 
     Nonsense is refused where the other parameters are checked. A time that is not positive is no limit.
     """
-    values = parse_qs(query_string.decode("latin-1")).get("timeout")
-    if not values:
+    found = _TIMEOUT.search(query_string)
+    if found is None:
         return None
     try:
-        seconds = parse_duration(values[0])
+        seconds = parse_duration(unquote_plus(found[1].decode("latin-1")))
     except ValueError:
         return None
     return seconds if seconds > 0 else None

@@ -51,7 +51,14 @@ async def test_a_line_names_what_was_asked_by_whom_and_how_it_ended(written: io.
 
 
 @pytest.mark.parametrize(
-    "query", [b"token=s3cr3t", b"a=b&access_token=s3cr3t&c=d", b"Client_Secret=s3cr3t", b"x-password=s3cr3t&token"]
+    "query",
+    [
+        b"token=s3cr3t",
+        b"a=b&access_token=s3cr3t&c=d",
+        b"Client_Secret=s3cr3t",
+        b"a=token=s3cr3t",
+        b"x-password=s3cr3t&token",
+    ],
 )
 async def test_no_secret_is_written(written: io.StringIO, query: bytes) -> None:
     await answer({"query_string": query}, FakeClock())

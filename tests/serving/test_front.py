@@ -90,6 +90,10 @@ async def test_an_overdue_answer_that_has_begun_ends_the_connection_and_nothing_
         (b"?timeout=soon", 200),
         (b"?timeout=1h", 200),
         (b"?mytimeout=1ms", 200),
+        (b"?timeout=1%30ms", 504),
+        (b"?timeout=10ms;a&timeout=1%zz&timeout=10ms", 504),
+        (b"?timeout=10ms;a", 200),
+        (b"?timeout=&timeout=10ms", 200),
     ],
 )
 async def test_a_client_may_shorten_the_deadline_and_never_lengthen_it(
