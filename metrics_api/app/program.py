@@ -41,7 +41,7 @@ from metrics_api.serving.access_log import AccessLog
 from metrics_api.serving.deadlines import Deadlines
 from metrics_api.serving.front import Answers, Application, Front, Scope
 from metrics_api.serving.inflight import InFlight
-from metrics_api.serving.limits import Limits
+from metrics_api.serving.limits import Limits, raise_descriptor_limit
 from metrics_api.serving.listen import open_listener
 from metrics_api.serving.protocol import peer_chain
 from metrics_api.serving.refused import RefusedCertificates
@@ -197,7 +197,7 @@ class Program:
             self._tls.context,
             drain=settings.request_timeout,
             refused=refused,
-            limits=Limits(answer=settings.request_timeout or _UNLIMITED),
+            limits=Limits.within(raise_descriptor_limit(), answer=settings.request_timeout or _UNLIMITED),
         )
 
     def _debug_paths(

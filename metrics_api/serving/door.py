@@ -23,7 +23,10 @@ CLOSING_TIMEOUT = 1.0
 _LIMITS = Limits()
 _log = logging.getLogger(__name__)
 _ACCEPTED_AT_ONCE = 64
+_SENT_AWAY_AT_ONCE = 16
 _PAUSE = 1.0  # seconds until another try when there are no file descriptors left
+_SHORT_PAUSE = 0.01  # seconds in which connections that are ended are closed
+_COMPLAINT = 60.0  # seconds between two lines in the log
 _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -36,6 +39,7 @@ class Door:
         protocol: Makes the protocol of one connection.
         refused: Finds out about client certificates that are refused; ``None`` when nobody is asked for one.
         limits: How many may be in handshake at once, and for how long.
+        make_room: Ends the connection that is missed least; returns whether there was one. ``None`` for never.
     """
 
     def __init__(
@@ -46,7 +50,10 @@ class Door:
         *,
         refused: RefusedCertificates | None = None,
         limits: Limits = _LIMITS,
+        make_room: Callable[[], bool] | None = None,
     ) -> None:
+        self._make_room = make_room
+        self._complained = -_COMPLAINT
         self._listener = listener
         self._context = context
         self._protocol = protocol
@@ -91,21 +98,34 @@ class Door:
             self._let_in(connection, str(address[0]))
 
     def _pause(self, error: OSError) -> None:
-        """Wait a while: without a pause the loop would do nothing but fail to accept."""
+        """Send some away, and wait until they have gone; without a wait the loop would only fail to accept."""
         if error.errno not in _NO_RESOURCES:
             raise error
-        _log.error("Cannot accept connections for a moment", extra={"fields": {"error": str(error)}})
         loop = asyncio.get_running_loop()
+        if loop.time() - self._complained >= _COMPLAINT:
+            self._complained = loop.time()
+            _log.error("Cannot accept connections for a moment", extra={"fields": {"error": str(error)}})
+        made_room = [self._send_one_away() for _ in range(_SENT_AWAY_AT_ONCE)]
         loop.remove_reader(self._listener.fileno())
-        loop.call_later(_PAUSE, lambda: self.open() if self._is_open else None)
+        loop.call_later(_SHORT_PAUSE if any(made_room) else _PAUSE, lambda: self.open() if self._is_open else None)
+
+    def _send_one_away(self) -> bool:
+        """End the longest handshake, or else a connection that has been let in."""
+        if self._in_handshake:
+            self._end_longest_handshake()
+            return True
+        return self._make_room is not None and self._make_room()
+
+    def _end_longest_handshake(self) -> None:
+        longest = next(iter(self._in_handshake))
+        del self._in_handshake[longest]
+        longest.cancel()
 
     def _let_in(self, connection: socket.socket, host: str) -> None:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self._in_handshake) >= self._limits.in_handshake:
-            longest = next(iter(self._in_handshake))
-            del self._in_handshake[longest]
-            longest.cancel()
+            self._end_longest_handshake()
         task = asyncio.ensure_future(self._shake_hands(connection, host))
         self._in_handshake[task] = None
         self._tasks.add(task)

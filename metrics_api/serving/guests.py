@@ -53,6 +53,15 @@ class Guests:
             self._is_full = False
         self._present[guest] = None
 
+    def dismiss_idlest(self) -> bool:
+        """Send away the one idle longest; return whether there was one."""
+        leaving = next((each for each in self._present if each.is_idle), None)
+        if leaving is None:
+            return False
+        del self._present[leaving]
+        leaving.dismiss()
+        return True
+
     def refresh(self, guest: Guest) -> None:
         """Note that the connection has just been used."""
         if self._present.pop(guest, guest) is None:

@@ -107,7 +107,14 @@ class _QuietServer(uvicorn.Server):
         if context is None:
             raise RuntimeError("the server is made with TLS")
         doors = [
-            Door(listener, context, self._protocol, refused=self._refused, limits=self._limits)
+            Door(
+                listener,
+                context,
+                self._protocol,
+                refused=self._refused,
+                limits=self._limits,
+                make_room=self._guests.dismiss_idlest,
+            )
             for listener in sockets or []
         ]
         for door in doors:
