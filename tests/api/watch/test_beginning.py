@@ -213,6 +213,54 @@ async def test_who_comes_between_a_change_and_its_event_gets_it_once(cluster: Cl
     assert await later.seen() == ["ADDED a", "ADDED b"]
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_what_changes_before_it_is_written_loses_nothing_to_who_is_interrupted_there(
+    cluster: Cluster, turns: int
+) -> None:
+    """At each turn of the event loop in which the beginning is made, a row changes and another goes."""
+    since = cluster.version()
+    cluster.sampled("a")
+    begun = cluster.version()
+    client = watch(cluster, query=f"resourceVersion={since}", reads=False)
+    await client.events()
+    client.reads(True)
+    await settle(turns)
+    cluster.remove("b")
+    cluster.sampled("a")
+    versions = [int(shown["metadata"]["resourceVersion"]) for _, shown in await client.events()]
+    assert versions == sorted(set(versions))
+    for version in (since, *(version for version in versions if version <= begun), begun):
+        assert "DELETED b" in await watch(cluster, query=f"resourceVersion={version}").seen()
+    assert all(version in range(since + 1, begun + 1) for version in versions[:-2])
+    assert versions[-2:] == [begun + 1, begun + 3]
+
+
+async def test_a_pod_that_entered_is_added_with_the_version_of_that_though_it_goes_on_changing(
+    cluster: Cluster,
+) -> None:
+    since = cluster.version()
+    cluster.pod("c", app="web")
+    cluster.sampled("c")
+    client = watch(cluster, query=f"resourceVersion={since}", reads=False)
+    await client.events()
+    begun = cluster.version()
+    cluster.sampled("c")
+    client.reads(True)
+    events = await client.events()
+    assert [kind for kind, shown in events if shown["metadata"]["name"] == "c"] == ["ADDED", "MODIFIED"]
+    versions = [int(shown["metadata"]["resourceVersion"]) for _, shown in events]
+    assert since < versions[0] <= begun < versions[1]
+
+
+async def test_what_came_and_went_between_two_watches_is_not_told(cluster: Cluster) -> None:
+    since = cluster.version()
+    cluster.pod("c", app="web")
+    cluster.sampled("c")
+    cluster.pod("c", app="db")
+    cluster.remove("c")
+    assert await watch(cluster, query=f"labelSelector=app%3Dweb&resourceVersion={since}").seen() == []
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_a_client_that_is_interrupted_anywhere_knows_what_a_list_says(seed: int) -> None:
     """Whatever happens, and wherever a watch breaks off: list, watch, and watch again from the last version seen."""
