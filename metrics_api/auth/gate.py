@@ -17,6 +17,8 @@ Scope = MutableMapping[str, Any]
 
 _OTHER, _IDENTITY, _AUTHORIZATION, _IMPERSONATION = range(4)
 _MOST_NAMES = 512
+_USER = "user"
+"""Key in ``scope["state"]`` of who asks to watch."""
 _LONGEST_NAME = 128
 
 
@@ -105,7 +107,9 @@ class Gate:
             )
         if not request.is_resource and self._is_open(request.path):
             return
-        if self._in_flight is not None and request.verb != "watch":
+        if request.verb == "watch":
+            scope["state"][_USER] = user
+        elif self._in_flight is not None:
             self._in_flight.enter(scope, exempt=MASTERS in user.groups)
         attributes = _attributes(request)
         decision = self._authorizer.remembered(user, attributes)
@@ -122,6 +126,12 @@ class Gate:
     def _is_open(self, path: str) -> bool:
         bare = path.strip("/")
         return bare in self._open_paths or (bool(self._open_prefixes) and bare.startswith(self._open_prefixes))
+
+
+def user_of(scope: Scope) -> User | None:
+    """Return who asks to watch, as the gate has found; ``None`` where there was no gate, or for other requests."""
+    user: User | None = scope["state"].get(_USER)
+    return user
 
 
 class _Sorter:

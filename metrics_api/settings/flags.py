@@ -229,8 +229,8 @@ _REQUESTS = Section(
         Flag(
             "max-watchers",
             kinds.INT,
-            "Watches answered at once; more get 429. They do not count as requests in flight, and --request-timeout "
-            "does not end them. Not in metrics-server.",
+            "Watches answered at once, half of them for one user; more get 429. They do not count as requests in "
+            "flight, and --request-timeout does not end them. Not in metrics-server.",
         ),
         Flag("max-requests-inflight", kinds.INT, "Requests answered at once; more get 429. 0: no limit."),
         Flag("request-timeout", kinds.DURATION, "Longest time for one request, and for the drain at shutdown."),

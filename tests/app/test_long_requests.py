@@ -7,6 +7,7 @@ import contextlib
 from typing import Any
 
 from metrics_api.app.long_requests import LongRequests
+from metrics_api.auth.identity import MASTERS, User
 from metrics_api.serving.deadlines import Deadlines
 from metrics_api.serving.front import ABORT, Answers, Front
 from metrics_api.serving.inflight import InFlight
@@ -56,3 +57,14 @@ def test_a_connection_is_cut_by_its_own_means() -> None:
     long.cut_off({"state": {ABORT: lambda: cut.append(1)}})
     long.cut_off({"state": {}})
     assert cut == [1]
+
+
+def test_a_watch_is_of_whom_the_gate_has_found_and_an_administrators_of_nobodys_share() -> None:
+    long = LongRequests(Deadlines(FakeClock(), 60.0), InFlight(1))
+
+    def whose(user: User | None) -> str | None:
+        return long.user({"state": {} if user is None else {"user": user}})
+
+    assert whose(User("alice", groups=("dev",))) == "alice"
+    assert whose(User("root", groups=(MASTERS,))) is None
+    assert whose(None) is None

@@ -10,7 +10,7 @@ import pytest
 
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
-from metrics_api.auth.gate import Gate, InFlightLimit, Scope
+from metrics_api.auth.gate import Gate, InFlightLimit, Scope, user_of
 from metrics_api.auth.peers import PeerJudge
 from metrics_api.auth.reviews import Reviewer
 from metrics_api.auth.tokens import TokenAuthenticator
@@ -160,6 +160,18 @@ async def test_nobody_behind_the_gate_sees_a_credential() -> None:
     scope = await bench.ask(certificate="front proxy", headers=[*HEADERS["bob"], kept, *TOKENS["good"]])
 
     assert scope["headers"] == [kept]
+
+
+async def test_who_watches_is_known_behind_the_gate_by_what_was_proven() -> None:
+    bench = Bench()
+    bench.kube.allowed |= {("bob", "watch"), ("alice", "watch"), ("bob", "list")}
+
+    watched = await bench.ask(Requested("watch"), certificate="front proxy", headers=[*HEADERS["bob"]])
+    pretended = await bench.ask(Requested("watch"), certificate="alice", headers=[*HEADERS["bob"]])
+    listed = await bench.ask(certificate="front proxy", headers=[*HEADERS["bob"]])
+
+    users = [user_of(scope) for scope in (watched, pretended, listed)]
+    assert [user and (user.name, user.groups[0]) for user in users] == [("bob", "ops"), ("alice", "dev"), None]
 
 
 async def test_direct_impersonation_is_refused() -> None:

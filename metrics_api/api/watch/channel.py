@@ -28,6 +28,11 @@ class Subject(NamedTuple):
     fields: FieldSelector
     wanted: Format
 
+    @property
+    def selection(self) -> Subject | None:
+        """What each changed row is matched against and then written as, wherever it is; ``None`` for all rows."""
+        return None if self.labels.is_empty and self.fields.is_empty else self._replace(scope=None)
+
     def selects(self, row: Row) -> bool:
         """Tell whether a row of the scope is meant."""
         if not self.labels.matches(row.labels):

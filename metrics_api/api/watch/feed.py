@@ -46,7 +46,11 @@ class Feed(Protocol):
 
 
 class LongRequests(Protocol):
-    """Lets requests last."""
+    """Lets requests last, and knows whose they are."""
+
+    def user(self, scope: Scope) -> str | None:
+        """Return of whose share a request's place is taken; ``None`` for one who may have all of them."""
+        ...
 
     def release(self, scope: Scope) -> None:
         """Take a request out of the count of those in flight, and let it take as long as it likes."""

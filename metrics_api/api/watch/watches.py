@@ -18,6 +18,7 @@ from metrics_api.api.watch.channel import Channel, Subject
 from metrics_api.api.watch.delivery import Delivery
 from metrics_api.api.watch.feed import Feed, LongRequests
 from metrics_api.api.watch.options import Beginning
+from metrics_api.api.watch.places import Places
 from metrics_api.api.watch.stream import Stream
 from metrics_api.api.watch.watcher import Backlog, Watcher
 from metrics_api.clock import Clock
@@ -47,8 +48,8 @@ class Watches:
         feed: The changes.
         rows: Scope -> what exists now; the sequence keeps its rows.
         clock: For when they end.
-        most: How many there may be.
-        requests: Lets them last; ``None`` where nothing ends them.
+        most: How many there may be; of one user half as many.
+        requests: Lets them last, and says whose they are; ``None`` where nothing ends them and all are alike.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Watches:
         self._feed = feed
         self._rows = rows
         self._clock = clock
-        self._most = most
+        self._places = Places(most)
         self._requests = requests
         self._channels: dict[Subject, Channel] = {}
         self._watchers: dict[Watcher, Channel] = {}
@@ -95,9 +96,17 @@ class Watches:
             watch: What is asked for.
 
         Raises:
-            TooManyRequestsError: there are too many, or the end of the process is near.
+            TooManyRequestsError: there are too many, in all or of this user, or the end of the process is near.
         """
-        self._admit(scope)
+        if self._is_stopping:
+            raise TooManyRequestsError("The apiserver is shutting down, please try again later.", retry_after=5)
+        user = None if self._requests is None else self._requests.user(scope)
+        with self._places.take(user, watch.subject.selection):
+            if self._requests is not None:
+                self._requests.release(scope)
+            await self._answer(scope, receive, reply, watch)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply, watch: Watch) -> None:
         subject, seconds = watch.subject, watch.seconds
         lasting = seconds if seconds > 0 else _SHORTEST + random.random() * _SPREAD  # noqa: S311 - no secret
         due = self._clock.monotonic() + lasting
@@ -160,14 +169,6 @@ class Watches:
             hangup.cancel()
             watcher.leave()
             self._part(channel, watcher)
-
-    def _admit(self, scope: Scope) -> None:
-        if self._is_stopping:
-            raise TooManyRequestsError("The apiserver is shutting down, please try again later.", retry_after=5)
-        if len(self._watchers) >= self._most:
-            raise TooManyRequestsError("Too many requests, please try again later.", retry_after=5)
-        if self._requests is not None:
-            self._requests.release(scope)
 
     def _watcher(self, scope: Scope, beginning: Beginning, due: float) -> Watcher:
         cut_off = partial(self._cut_off, scope)

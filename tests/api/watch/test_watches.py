@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from metrics_api.api.watch.places import MOST_SELECTIONS
 from metrics_api.api.watch.watcher import MOST_BEHIND, MOST_BEHIND_TOGETHER
 from tests.api import openapi_rules as rules
 from tests.api.views import V1, V1BETA1, connect, make_api
@@ -235,6 +236,59 @@ async def test_too_many_watches_are_told_to_come_back(cluster: Cluster) -> None:
     await held[0].task
     assert await watch(cluster, f"{V1}/nodes").events() == []
     assert cluster.watches.count == 2
+
+
+async def test_one_user_may_have_half_of_the_watches_and_administrators_all(cluster: Cluster) -> None:
+    cluster = Cluster(most=4)
+    held = [watch(cluster, user="mallory") for _ in range(2)]
+    await settle()
+    refused = watch(cluster, user="mallory")
+    await refused.task
+    assert (refused.code, dict(refused.messages[0]["headers"])[b"retry-after"]) == (429, b"5")
+    assert refused.body == (
+        b"Too many requests, please try again later: there are 2 watches already, the most for one user.\n"
+    )
+    others = [watch(cluster, user="alice"), watch(cluster)]
+    await settle()
+    assert cluster.watches.count == 4
+    others[0].hang_up()
+    held[0].hang_up()
+    await held[0].task
+    again = watch(cluster, user="mallory")
+    await settle()
+    assert again.code == 200
+
+
+async def test_what_a_change_is_matched_against_is_bounded(cluster: Cluster) -> None:
+    """Of distinct selections one user may have half; watches of one that there is, or of all rows, are no burden."""
+
+    def select(number: int, user: str) -> Client:
+        return watch(cluster, query=f"labelSelector=app%3D{number}", user=user)
+
+    half = MOST_SELECTIONS // 2
+    held = [select(number, "mallory") for number in range(half)]
+    await settle()
+    refused, same, everything = select(half, "mallory"), select(0, "mallory"), watch(cluster, user="mallory")
+    await settle()
+    assert [each.code for each in (refused, same, everything)] == [429, 200, 200]
+    assert b"64 different label or field selectors already, the most for one user" in refused.body
+    namespace = watch(cluster, f"{V1}/namespaces/shop/pods", "labelSelector=app%3D0", user="mallory")
+    other_form = watch(
+        cluster, query="labelSelector=app%3D0", user="mallory", accept="application/json;as=Table;v=v1;g=meta.k8s.io"
+    )
+    await settle()
+    assert (namespace.code, other_form.code) == (200, 429)
+    alice = [select(number, "alice") for number in range(half, MOST_SELECTIONS)]
+    await settle()
+    assert {each.code for each in alice} == {200}
+    bob = select(MOST_SELECTIONS, "bob")
+    await bob.task
+    assert b"128 different label or field selectors already, the most in all" in bob.body
+    held[-1].hang_up()
+    await held[-1].task
+    freed = select(MOST_SELECTIONS, "bob")
+    await settle()
+    assert freed.code == 200
 
 
 async def test_stopping_ends_every_watch_in_order_and_begins_none(cluster: Cluster) -> None:

@@ -68,6 +68,10 @@ class Requests:
         self.released = 0
         self.cut: list[str] = []
 
+    def user(self, scope: Any) -> str | None:
+        user: str | None = scope["state"].get("user")
+        return user
+
     def release(self, scope: Any) -> None:
         self.released += 1
 
@@ -79,7 +83,15 @@ class Requests:
 class Client:
     """One request, most often a watch, and what has come of it."""
 
-    def __init__(self, cluster: Cluster, path: str, *, accept: str = "application/json", reads: bool = True) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        path: str,
+        *,
+        accept: str = "application/json",
+        reads: bool = True,
+        user: str | None = None,
+    ) -> None:
         path, _, query = path.partition("?")
         self._scope = {
             "type": "http",
@@ -88,7 +100,7 @@ class Client:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "headers": [(b"accept", accept.encode())],
-            "state": {"client": self},
+            "state": {"client": self, "user": user},
         }
         self._hung_up = asyncio.Event()
         self._may_send = asyncio.Event()
