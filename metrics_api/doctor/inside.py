@@ -56,14 +56,9 @@ class Inside:
         return found if isinstance(found, Unknown) else next(iter(found), None)
 
     async def _nodes(self, query: Sequence[tuple[str, str]]) -> tuple[NodeReport, ...] | Unknown:
-        items: list[NodeReport] = []
-        more: tuple[tuple[str, str], ...] = ()
-        while True:
-            limit = ("limit", str(MOST_NODES))
-            page = await self._looking.fetch(f"{self._roots[0]}/{NODES}", NodesReport, (*query, limit, *more))
-            if isinstance(page, Unknown):
-                return page
-            items += page.items
-            if not page.continued or len(items) >= _MOST_REPORTS:
-                return tuple(items)
-            more = (("continue", page.continued),)
+        def to_be_continued(pages: Sequence[NodesReport]) -> str:
+            return pages[-1].continued if sum(len(page.items) for page in pages) < _MOST_REPORTS else ""
+
+        query = (*query, ("limit", str(MOST_NODES)))
+        pages = await self._looking.pages(f"{self._roots[0]}/{NODES}", NodesReport, query, to_be_continued)
+        return pages if isinstance(pages, Unknown) else tuple(item for page in pages for item in page.items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from metrics_api.errors import KubeError, KubeStatusError
 MOST_OBJECTS = 1000
 """Objects of one kind that are looked at."""
 _PAGE = 500
+_MOST_PAGES = 20
 _AT_ONCE = 6
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 
@@ -88,17 +89,47 @@ class Looking:
         self, path: str, kind: type[T], query: Sequence[tuple[str, str]] = (), *, most: int = MOST_OBJECTS
     ) -> tuple[tuple[T, ...], bool] | Unknown:
         """Return objects, and whether there are more. One that cannot be understood is left out."""
-        items: list[T] = []
-        continued = ""
-        while True:
-            more = (("continue", continued),) if continued else ()
-            page = await self.fetch(path, _Page, (*query, ("limit", str(min(_PAGE, most))), *more))
-            if isinstance(page, Unknown):
-                return page
-            items += [item for raw in page.items or () if (item := _decoded(raw, kind)) is not None]
-            continued = page.metadata.continued
-            if not continued or len(items) >= most:
-                return tuple(items[:most]), bool(continued)
+
+        def to_be_continued(pages: Sequence[_Page]) -> str:
+            seen = sum(len(page.items or ()) for page in pages)
+            return pages[-1].metadata.continued if seen < most else ""
+
+        pages = await self.pages(path, _Page, (*query, ("limit", str(min(_PAGE, most)))), to_be_continued)
+        if isinstance(pages, Unknown):
+            return pages
+        items = [item for page in pages for raw in page.items or () if (item := _decoded(raw, kind)) is not None]
+        return tuple(items[:most]), bool(pages[-1].metadata.continued)
+
+    async def pages(
+        self,
+        path: str,
+        kind: type[T],
+        query: Sequence[tuple[str, str]],
+        to_be_continued: Callable[[Sequence[T]], str],
+    ) -> list[T] | Unknown:
+        """Return a list's pages, all after the first within the time of one request.
+
+        Args:
+            path: Of the list.
+            kind: What a page is.
+            query: What each page is asked for with.
+            to_be_continued: Takes the pages that there are, and returns what the next is asked for with; empty to stop.
+        """
+        page = await self.fetch(path, kind, query)
+        pages: list[T] = []
+        try:
+            async with asyncio.timeout(self._timeout):
+                while not isinstance(page, Unknown):
+                    pages.append(page)
+                    continued = to_be_continued(pages)
+                    if not continued:
+                        return pages
+                    if len(pages) == _MOST_PAGES:
+                        return Unknown(f"{path}: the list has no end after {_MOST_PAGES} pages")
+                    page = await self.fetch(path, kind, (*query, ("continue", continued)))
+        except TimeoutError:
+            return Unknown(f"{path}: the list's {len(pages) + 1} pages took more than {self._timeout:g} s")
+        return page
 
     async def may(self, right: Right, account: tuple[str, str] | None) -> bool | Unknown:
         """Return whether a service account (namespace, name), or who asks (``None``), has a right."""

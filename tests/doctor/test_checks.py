@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from metrics_api.doctor.facts import Discovery, Facts, Right, Unknown
+from metrics_api.doctor.facts import LOOKED_AT, Discovery, Facts, Right, Unknown
 from metrics_api.doctor.findings import Finding, Severity
 from metrics_api.doctor.judging import PREFLIGHT, judge
 from metrics_api.doctor.objects import (
@@ -325,9 +325,23 @@ def test_when_nothing_may_be_looked_at_nothing_is_claimed() -> None:
         if name not in ("now", "target", "named_target", "account", "discovery", "more_nodes", "missing_reasons")
     }
     found = judge(Facts(now=NOW, target=TARGET, **hidden))
-    assert {finding.severity for finding in found} == {Severity.INFO}
-    assert {"not-looked-forbidden", "inside-forbidden"} == {finding.id for finding in found}
+    assert {finding.id: finding.severity for finding in found} == {
+        "not-looked-blind": W,
+        "not-looked-forbidden": I,
+        "inside-forbidden": I,
+    }
 
+
+def test_when_every_request_fails_nothing_is_called_well() -> None:
+    failed = Unknown("GET /api/v1/nodes: 500", 500)
+    nothing: dict[str, Any] = {**dict.fromkeys(LOOKED_AT, failed), "pods": FOLLOWS}
+    worst = judge(Facts(now=NOW, target=TARGET, **nothing))[0]
+    assert (worst.id, worst.severity, worst.evidence) == ("not-looked-blind", E, ("GET /api/v1/nodes: 500",))
+    found = judge(Facts(now=NOW, target=TARGET, **{**nothing, "nodes": ()}))
+    assert "not-looked-blind" not in {finding.id for finding in found}
+
+
+FOLLOWS = Unknown("the Service is not known", follows=True)
 
 NOTHING: dict[str, Any] = {
     "api_services": {"v1": None, "v1beta1": None}, "service": None, "slices": (), "status": Unknown("404", 404),

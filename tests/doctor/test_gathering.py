@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -11,7 +12,7 @@ from metrics_api.clock import SystemClock
 from metrics_api.doctor.facts import Right, Unknown
 from metrics_api.doctor.findings import Severity
 from metrics_api.doctor.gathering import Target, gather
-from metrics_api.doctor.inside import Inside
+from metrics_api.doctor.inside import DIRECT, Inside
 from metrics_api.doctor.judging import judge
 from metrics_api.doctor.looking import Looking
 from metrics_api.doctor.objects import Node, ServiceReference
@@ -71,6 +72,35 @@ async def test_lists_are_read_page_by_page_and_no_further_than_allowed() -> None
     assert ([each.metadata.name for each in found[0]], found[1]) == (["a", "b", "c"], True)
     assert kube.asked[0] == ("/api/v1/nodes", (("limit", "3"),))
     assert len(kube.asked) == 2
+
+
+async def test_a_list_without_end_is_given_up() -> None:
+    endless = {"items": [], "metadata": {"continue": "x"}}
+    asking, kube = looking({"/api/v1/nodes": endless, "/api/v1/nodes?x": endless})
+    found = await asking.many("/api/v1/nodes", Node)
+    assert isinstance(found, Unknown)
+    assert "no end after 20 pages" in found.why
+    assert len(kube.asked) == 20
+
+
+async def test_reports_without_end_are_given_up() -> None:
+    endless = {"total": 0, "items": [], "continued": "x"}
+    asking, kube = looking({"/debug/nodes": endless, "/debug/nodes?x": endless})
+    assert isinstance(await Inside(asking, DIRECT).unwell_nodes(), Unknown)
+    assert len(kube.asked) == 20
+
+
+async def test_all_further_pages_of_a_list_have_the_time_of_one_request() -> None:
+    class Slow(FakeKube):
+        async def get(self, path: str, *, query: Sequence[tuple[str, str]] = (), timeout: float = 30.0) -> bytes:  # noqa: ASYNC109
+            if dict(query).get("continue"):
+                await asyncio.Event().wait()
+            return await super().get(path, query=query, timeout=timeout)
+
+    kube = Slow({"/api/v1/nodes": {"items": [node("a")], "metadata": {"continue": "x"}}})
+    found = await Looking(kube, 0.01).many("/api/v1/nodes", Node)
+    assert isinstance(found, Unknown)
+    assert "took more than 0.01 s" in found.why
 
 
 async def test_an_object_that_cannot_be_understood_costs_itself_only() -> None:
