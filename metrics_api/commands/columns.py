@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from metrics_api.doctor.rendering import plain
+
 _PADDING = 3
 UNKNOWN = "<unknown>"
 
 
 def columns(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
-    """Return a table, one line a row; ``header`` is left out when ``None``."""
-    table = [*([header] if header is not None else []), *rows]
+    """Return a table, one line a row; ``header`` is left out when ``None``.
+
+    What is in a cell cannot steer a terminal: a server may name its objects as it likes.
+    """
+    table = [[plain(cell) for cell in row] for row in (*([header] if header is not None else []), *rows)]
     if not table:
         return ""
     widths = [max(len(row[i]) for row in table) + _PADDING for i in range(len(table[0]))]

@@ -21,6 +21,7 @@ from metrics_api.commands.comparison import Comparison, Values, render
 from metrics_api.commands.direct import Trust, open_direct
 from metrics_api.commands.top import find_kubeconfig, open_reader
 from metrics_api.commands.usage import KubeReader, Measured, measured_nodes, measured_pods, served_version
+from metrics_api.doctor.rendering import plain
 from metrics_api.errors import KubeError
 from metrics_api.model import Row
 from metrics_api.settings.parse import parse_settings
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return asyncio.run(_compare(options, settings))
     except KubeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         return _DIFFERENT
 
 

@@ -14,6 +14,7 @@ from statistics import median
 
 from metrics_api.commands.columns import columns
 from metrics_api.commands.usage import Measured
+from metrics_api.doctor.rendering import plain
 
 _MEMORY_TOLERANCE = 0.03
 _CPU_TOLERANCE = 0.10
@@ -153,7 +154,7 @@ def render(comparisons: Sequence[Comparison]) -> str:
 def _some(names: Iterable[str]) -> str:
     ordered = sorted(names)
     rest = len(ordered) - _NAMED
-    return ", ".join(ordered[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(map(plain, ordered[:_NAMED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _seconds(ages: Sequence[float]) -> str:

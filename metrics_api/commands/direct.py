@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -66,27 +67,35 @@ class DirectReader:
 
     Args:
         client: With the server's address.
+        timeout: Seconds for a whole answer, however it comes.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, timeout: float = _TIMEOUT) -> None:
         self._client = client
+        self._timeout = timeout
 
     async def get(self, path: str, *, query: Sequence[tuple[str, str]] = ()) -> bytes:
         """Return the body of a successful answer.
 
         Raises:
-            KubeUnreachableError: there is no answer.
+            KubeUnreachableError: there is no answer, or not the whole of it in time.
             KubeError: it is no success, or larger than 256 MiB.
         """
         import httpx
 
         body = bytearray()
         try:
-            async with self._client.stream("GET", path, params=list(query)) as answer:
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client.stream("GET", path, params=list(query)) as answer,
+            ):
                 async for chunk in answer.aiter_bytes():
                     body += chunk
                     if len(body) > _LARGEST_ANSWER_BYTES:
                         raise KubeError(f"{path}: the answer is larger than {_LARGEST_ANSWER_BYTES >> 20} MiB")
+        except TimeoutError as error:
+            message = f"{self._client.base_url}: no whole answer to {path} in {self._timeout:g} s"
+            raise KubeUnreachableError(message) from error
         except httpx.HTTPError as error:
             raise KubeUnreachableError(f"{self._client.base_url}: {error!r}") from error
         if answer.status_code != httpx.codes.OK:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from metrics_api.commands.columns import UNKNOWN, columns, mebibytes, millicores, percent
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows, served_version
+from metrics_api.doctor.rendering import plain
 from metrics_api.errors import KubeError
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -25,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return asyncio.run(_top(options))
     except KubeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         return 1
 
 

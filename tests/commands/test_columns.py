@@ -13,6 +13,15 @@ def test_cells_are_padded_to_three_beyond_the_widest() -> None:
     ]
 
 
+def test_what_a_server_names_its_objects_cannot_steer_a_terminal() -> None:
+    text = columns(None, [("\x1b[2Jevil\n\u202e", "1m"), ("web-\u00e9", "2m")])
+
+    assert text.splitlines() == [
+        r"\x1b[2Jevil\n\u202e   1m",
+        "web-\u00e9" + " " * 17 + "2m",
+    ]
+
+
 def test_a_table_without_header_and_rows_is_empty() -> None:
     assert columns(None, []) == ""
 

@@ -96,3 +96,13 @@ def test_the_table_shows_ages_and_differences() -> None:
     assert lines["age here, median"] == ["3.0", "s"]
     assert lines["memory: sum here / there"] == ["1.250"]
     assert lines["memory: median difference"] == ["25.0%"]
+
+
+def test_what_a_server_names_its_objects_cannot_steer_a_terminal() -> None:
+    names = ("\x1b]0;x\x07", "b")
+    here = values(measured("b", 0.0))
+    seen = compared(*((20.0 + look, here, values(*(measured(name, 0.0) for name in names))) for look in range(3)))
+
+    for text in (render([seen]), *seen.faults()):
+        assert r"\x1b]0;x\x07" in text
+        assert text.replace("\n", "").isprintable()
