@@ -13,7 +13,8 @@ from metrics_api.store.pods import PodHistory
 from metrics_api.store.usage import NODE_RATE_WINDOW, Span, Terms, most_cpu, most_memory
 
 _log = logging.getLogger(__name__)
-_FUTURE_TOLERANCE = 60.0
+FUTURE_TOLERANCE = 60.0
+"""Seconds by which a sample may lie ahead of its node's clock."""
 _NOTABLE_SKEW = 10.0
 """Seconds from which a node's clock is spoken of: an autoscaler compares served times with those of others."""
 GAP_SLACK = 45.0  # the longest spacing of an idle container's samples and half as much again
@@ -42,6 +43,8 @@ class Node(msgspec.Struct, gc=False):
     """No row of the node or its pods gets too old before this monotonic moment has passed."""
     strangers: dict[str | PodKey, PodHistory] = {}
     """Pods of the latest scrape that the API server has not told us of: by uid, or by name where no uid is given."""
+    inherited: set[str] = set()
+    """What was taken over from another replica and not sampled here since: uids of pods, and the node's own."""
 
     @property
     def metadata(self) -> tuple[str, str, dict[str, str]]:
@@ -70,7 +73,7 @@ def estimate_skew(previous: float, samples: NodeSamples) -> float:
     if samples.node is not None:
         times.append(samples.node.time)
     ahead = max((time for time in times if time < math.inf), default=0.0) + previous - samples.received
-    return previous - min(max(ahead, 0.0), _FUTURE_TOLERANCE)
+    return previous - min(max(ahead, 0.0), FUTURE_TOLERANCE)
 
 
 def _date(samples: NodeSamples) -> float | None:
@@ -119,7 +122,7 @@ def _tell_skew(node: Node) -> None:
 def span_of(node: Node, *, monotonic: float, max_age: float) -> Span:
     """Return the times of samples that may be served, by what the node's latest scrape said of its clock."""
     oldest = monotonic - node.expiry
-    return Span(max(oldest, 0.0), min(oldest + max_age + _FUTURE_TOLERANCE, _END_OF_TIME))
+    return Span(max(oldest, 0.0), min(oldest + max_age + FUTURE_TOLERANCE, _END_OF_TIME))
 
 
 def node_terms(node: Node, terms: Terms) -> Terms:

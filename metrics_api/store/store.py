@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from metrics_api.clock import Clock
 from metrics_api.handover import NodeHandover
 from metrics_api.model import NodeInfo, NodeSamples, PodInfo, PodKey, PodSample, Row, Sample, Usage
+from metrics_api.store.belied import belied
 from metrics_api.store.bindings import Bindings
 from metrics_api.store.changes import Changes
 from metrics_api.store.encode import encode_node, encode_pod
@@ -22,9 +23,9 @@ from metrics_api.store.lacks import NodeLack, NodePods, PodLack, pod_lack
 from metrics_api.store.nodes import GAP_SLACK, Node, node_terms, node_usage, span_of, terms_of
 from metrics_api.store.pods import NamePool, Pod, PodHistory, is_former_life, observe, whole_usage
 from metrics_api.store.steady import Ordinary, SteadyUsage, follow, ordinary
-from metrics_api.store.succession import Limits, Moment, hand_over, take_node, take_pods
+from metrics_api.store.succession import Succession
 from metrics_api.store.tally import Tally
-from metrics_api.store.usage import Terms, advance
+from metrics_api.store.usage import Span, Terms, advance
 from metrics_api.store.view import View, due
 
 _DROPS = {Lack.STALE: "stale", Lack.FUTURE: "future", Lack.CPU_BOUND: "cpu_bound", Lack.MEMORY_BOUND: "memory_bound"}
@@ -48,6 +49,7 @@ class Store:
         self._pods: View[Pod] = View(encode_pod, changes)
         self._bindings = Bindings()
         self._names = NamePool()
+        self._succession = Succession(clock, max_age, self._names)
         self._lacks: Counter[int] = Counter()
 
     # What the API server says.
@@ -116,9 +118,11 @@ class Store:
             return
         now, monotonic = self._clock.now(), self._clock.monotonic()
         terms = terms_of(state, samples, monotonic=monotonic, period=self._resolution, max_age=self._max_age)
+        bound, usual = self._bindings.of(node.name), ordinary(terms)
+        if state.inherited:
+            self._give_way(state, samples, bound, terms.span)
         if samples.node is not None:
             self._record_node(state, samples.node, node_terms(state, terms), now)
-        bound, usual = self._bindings.of(node.name), ordinary(terms)
         strangers: dict[str | PodKey, PodHistory] = {}
         for sample in samples.pods:
             pod = bound.get(sample.uid) if sample.uid is not None else self._by_name(node.name, sample)
@@ -209,10 +213,7 @@ class Store:
         state = self._nodes.get("", node_name)
         if state is None or not state.selected or not state.expiry:
             return None
-        monotonic = self._clock.monotonic()
-        pods = self._bindings.of(node_name).values()
-        clock = monotonic - state.expiry + self._max_age
-        return hand_over(state, pods, self._moment(state, monotonic), clock=clock)
+        return self._succession.hand_over(state, self._bindings.of(node_name).values())
 
     def take_over(self, offered: NodeHandover, *, delay: float) -> None:
         """Take in what another replica knows of a node; what is known here already stays.
@@ -222,20 +223,22 @@ class Store:
             delay: Seconds, at most, since it was written.
         """
         state = self._nodes.get("", offered.name)
-        if state is None or not state.selected or state.info.uid != offered.uid or not math.isfinite(offered.clock):
+        if state is None or not state.selected or state.info.uid != offered.uid:
             return
-        now, monotonic = self._clock.now(), self._clock.monotonic()
-        if not state.expiry:
-            state.expiry = monotonic - (offered.clock + delay) + self._max_age
-        limits = Limits.of(state, self._moment(state, monotonic))
-        usage = take_node(state, offered, limits)
-        if usage is not None:
-            self._serve_node(state, usage, now)
-        for pod, usage in take_pods(self._bindings.of(offered.name), offered.pods, limits, self._names):
-            self._serve_as_given(state, pod, usage, now)  # it need not be what the histories here would give
+        now = self._clock.now()
+        for entry, usage in self._succession.take_over(state, self._bindings.of(offered.name), offered, delay):
+            if isinstance(entry, Node):
+                self._serve_node(entry, usage, now)
+            else:
+                self._serve_as_given(state, entry, usage, now)  # it need not be what the histories here would give
 
-    def _moment(self, state: Node, monotonic: float) -> Moment:
-        return Moment(monotonic, span_of(state, monotonic=monotonic, max_age=self._max_age))
+    def _give_way(self, state: Node, samples: NodeSamples, bound: Mapping[str, Pod], span: Span) -> None:
+        """Forget what was taken over and is belied by what is scraped here."""
+        for entry in belied(state, samples, bound, span, self._by_name):
+            if isinstance(entry, Node):
+                self._nodes.unserve(entry)
+            else:
+                self._pods.unserve(entry)
 
     # What time does.
 

@@ -1,7 +1,9 @@
 """What is handed to another replica of a node and its pods, and what is believed of what another hands over.
 
 It is believed as a kubelet is: of pods that the API server has bound to that node, within what its hardware allows,
-neither too old nor from the future. And it never replaces what was learned here.
+neither too old nor from the future. A kubelet speaks for its own clock alone, a replica for those of all nodes: so a
+clock is believed from a replica only where it is near ours. And nothing that was taken over stands against what was
+learned here, be that before or after.
 """
 
 from __future__ import annotations
@@ -12,15 +14,64 @@ from typing import NamedTuple
 
 from msgspec.structs import astuple
 
+from metrics_api.clock import Clock
 from metrics_api.handover import Counter, NodeHandover, PodHandover, Served
 from metrics_api.model import ContainerUsage, Usage
 from metrics_api.store.history import NO_HISTORY, History, Lack, pack, unpack
-from metrics_api.store.nodes import Node, node_usage
+from metrics_api.store.nodes import FUTURE_TOLERANCE, Node, node_usage, span_of
 from metrics_api.store.pods import NamePool, Pod, whole_usage
 from metrics_api.store.usage import Span, most_cpu, most_memory
 
 _LACKS = frozenset(Lack)
 _COARSEST = 60.0  # seconds of granularity
+
+
+class Succession:
+    """Hands over and takes over.
+
+    Args:
+        clock: Ours.
+        max_age: Seconds after which usage is no longer served.
+        pool: Where container names are shared.
+    """
+
+    def __init__(self, clock: Clock, max_age: float, pool: NamePool) -> None:
+        self._clock = clock
+        self._max_age = max_age
+        self._pool = pool
+
+    def hand_over(self, state: Node, pods: Iterable[Pod]) -> NodeHandover:
+        """Return what there is of a node that has been scraped, and of its pods; one may come more than once."""
+        monotonic = self._clock.monotonic()
+        clock = monotonic - state.expiry + self._max_age
+        return hand_over(state, pods, self._moment(state, monotonic), clock=clock)
+
+    def take_over(
+        self, state: Node, bound: Mapping[str, Pod], offered: NodeHandover, delay: float
+    ) -> Iterator[tuple[Node | Pod, Usage]]:
+        """Take over what there is nothing of yet, and yield what to serve; nothing where the clock is not believed.
+
+        Args:
+            state: The node.
+            bound: uid -> pod that the API server has bound to it.
+            offered: What the other replica says of it.
+            delay: Seconds, at most, since it was written.
+        """
+        monotonic = self._clock.monotonic()
+        if not state.expiry:
+            shown = offered.clock + delay
+            # The minute that a kubelet without a Date is believed; negated, so that no number is refused as well
+            if not abs(shown - self._clock.now()) <= FUTURE_TOLERANCE:
+                return
+            state.expiry = monotonic - shown + self._max_age
+        limits = Limits.of(state, self._moment(state, monotonic))
+        usage = take_node(state, offered, limits)
+        if usage is not None:
+            yield state, usage
+        yield from take_pods(state, bound, offered.pods, limits, self._pool)
+
+    def _moment(self, state: Node, monotonic: float) -> Moment:
+        return Moment(monotonic, span_of(state, monotonic=monotonic, max_age=self._max_age))
 
 
 class Moment(NamedTuple):
@@ -117,19 +168,23 @@ def take_node(state: Node, offered: NodeHandover, limits: Limits) -> Usage | Non
     history = _believed(offered.counter, limits)
     if history.time and not state.history.time:
         state.history = history
+        state.inherited.add(state.info.uid)
     if state.row is not None:
         return None
-    usage = node_usage(history, limits.span)
-    return usage if usage is not None else _served(offered.served, {""}, limits)
+    usage = node_usage(history, limits.span) or _served(offered.served, {""}, limits)
+    if usage is not None:
+        state.inherited.add(state.info.uid)
+    return usage
 
 
 def take_pods(
-    bound: Mapping[str, Pod], offered: Iterable[PodHandover], limits: Limits, pool: NamePool
+    state: Node, bound: Mapping[str, Pod], offered: Iterable[PodHandover], limits: Limits, pool: NamePool
 ) -> Iterator[tuple[Pod, Usage]]:
     """Take over the counters of pods that have none yet, and yield what to serve of those that have no row.
 
     Args:
-        bound: uid -> pod that the API server has bound to the node.
+        state: The node.
+        bound: uid -> pod that the API server has bound to it.
         offered: What the other replica says; pods that are not bound change nothing.
         limits: What is believed.
         pool: Where names are shared.
@@ -145,11 +200,13 @@ def take_pods(
         if names and not pod.packed:
             pod.names, pod.packed = pool.share(names), pack(histories)
             pod.learn_shape()
+            state.inherited.add(each.uid)
         if pod.row is None:
             usage = whole_usage(pod.info, names, histories, limits.span)
             if usage is None:
                 usage = _served(each.served, {*pod.info.required} or {*names}, limits)
             if usage is not None:
+                state.inherited.add(each.uid)
                 yield pod, usage
 
 

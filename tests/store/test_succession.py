@@ -14,10 +14,12 @@ from metrics_api.store.store import Store
 from tests.store.builders import (
     MAX_AGE,
     SECOND,
+    START,
     HandClock,
     new_store,
     node_info,
     pod_info,
+    pod_of,
     pod_sample,
     sample,
     scrape,
@@ -31,6 +33,18 @@ def offered(store: Store) -> NodeHandover:
     given = store.hand_over(NODE)
     assert given is not None
     return msgspec.msgpack.decode(msgspec.msgpack.encode(given), type=NodeHandover)
+
+
+def moved(given: NodeHandover, seconds: float) -> NodeHandover:
+    """Return the handover with all its times set forward."""
+
+    def later(counter: Counter) -> Counter:
+        return msgspec.structs.replace(counter, time=counter.time + seconds, prev_time=counter.prev_time + seconds)
+
+    pods = tuple(
+        msgspec.structs.replace(pod, counters=tuple(later(counter) for counter in pod.counters)) for pod in given.pods
+    )
+    return msgspec.structs.replace(given, clock=given.clock + seconds, counter=later(given.counter), pods=pods)
 
 
 def served(store: Store) -> list[tuple[Any, ...]]:
@@ -121,14 +135,79 @@ def test_the_time_on_the_way_counts_as_age(giver: Store, taker: Store) -> None:
     assert served(taker) == []
 
 
-def test_the_clocks_of_the_replicas_need_not_agree(giver: Store, clock: HandClock) -> None:
-    elsewhere = HandClock()
-    elsewhere.step_wall(3600)
+@pytest.mark.parametrize("ahead", [-40.0, 40.0])
+def test_the_clocks_of_the_replicas_need_not_agree_to_the_minute(giver: Store, clock: HandClock, ahead: float) -> None:
+    elsewhere = HandClock(clock.now() + ahead - 77)
     elsewhere.forward(77)
     taker = known(elsewhere)
     taker.take_over(offered(giver), delay=0)
 
     assert served(taker) == served(giver)
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, -61.0, 61.0, 86_400.0, 253_402_300_799.0 - 61 - START])
+def test_no_clock_is_believed_that_is_not_near_ours(giver: Store, taker: Store, clock: HandClock, ahead: float) -> None:
+    lie = moved(offered(giver), ahead)
+    taker.take_over(lie, delay=0)
+    assert served(taker) == []
+
+    clock.forward(15)
+    say(taker, clock, 103 * SECOND, rate=80_000_000)
+    at = clock.now() - 3
+    assert [(row.name, row.usage.time) for row in [*taker.nodes(), *taker.pods(None)]] == [(NODE, at), ("web", at)]
+
+
+@pytest.mark.parametrize("still", [False, True], ids=["counters", "rows alone"])
+def test_what_is_scraped_here_takes_the_place_of_what_lies_ahead_of_it(
+    giver: Store, taker: Store, clock: HandClock, still: bool
+) -> None:
+    lie = moved(offered(giver), 50)
+    if still:
+        containers = (("app", 1, 1), ("log", 1, 1))
+        row = Served(clock.now() + 50, 15_000, containers)
+        pods = tuple(PodHandover(pod.uid, (), row) for pod in lie.pods)
+        nothing = msgspec.structs.replace(lie.counter, window_ms=0)
+        ours = Served(clock.now() + 50, 15_000, (("", 1, 1),))
+        lie = msgspec.structs.replace(lie, pods=pods, counter=nothing, served=ours)
+    taker.take_over(lie, delay=0)
+    assert all(row.usage.time > clock.now() for row in [*taker.nodes(), *taker.pods(None)])
+    assert len(served(taker)) == 3
+
+    clock.forward(5)
+    say(taker, clock, 102 * SECOND, rate=80_000_000, idle=9 * SECOND)
+    at = clock.now() - 3
+    assert [(row.name, row.usage.time) for row in [*taker.nodes(), *taker.pods(None)]] == [(NODE, at), ("web", at)]
+    clock.forward(15)
+    say(taker, clock, 103 * SECOND, rate=80_000_000, idle=10 * SECOND)
+    assert [row.usage.time for row in taker.pods("shop")] == [clock.now() - 5, clock.now() - 3]
+
+
+def test_an_old_sample_of_a_container_that_has_ended_does_not_shield_what_lies_ahead(
+    giver: Store, taker: Store, clock: HandClock
+) -> None:
+    taker.take_over(moved(offered(giver), 50), delay=0)
+    clock.forward(5)
+    at = clock.now() - 3
+    containers = {
+        "app": sample(at, 102 * SECOND, 7),
+        "log": sample(at, 51 * SECOND, 7),
+        "init": sample(at - 1000, SECOND, 7),
+    }
+    taker.record(node_info(), scrape(clock, pod_of(containers)))
+
+    row = taker.pod("shop", "web")
+    assert row is not None
+    assert row.usage.time == at
+
+
+def test_a_sample_that_steps_back_a_little_does_not_belie_what_was_taken_over(
+    giver: Store, taker: Store, clock: HandClock
+) -> None:
+    taker.take_over(moved(offered(giver), 3), delay=0)
+    before = served(taker)
+    say(taker, clock, 101 * SECOND)
+
+    assert served(taker) == before
 
 
 def test_a_row_that_outlives_a_restarted_container_is_handed_over_too(
