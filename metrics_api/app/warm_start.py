@@ -80,6 +80,10 @@ class WarmStart:
             except PeerError as error:
                 faults.append(f"{place}: {error}")
                 _log.debug("A peer is of no use", extra={"fields": {"peer": str(place), "reason": str(error)}})
+            except Exception as error:
+                # Whatever one peer brings about, the others are asked all the same.
+                faults.append(f"{place}: {type(error).__name__}: {error}")
+                _log.exception("Asking a peer failed unexpectedly", extra={"fields": {"peer": str(place)}})
             if not wanted:
                 return
         if len(faults) == len(places):

@@ -47,7 +47,7 @@ async def decode(chunks: AsyncIterator[bytes]) -> AsyncIterator[NodeHandover]:
         while (end := _end_of_frame(buffer, start)) is not None:
             try:
                 node = _decoder.decode(memoryview(buffer)[start + _LENGTH : end])
-            except msgspec.DecodeError as error:
+            except (msgspec.MsgspecError, RecursionError) as error:  # the latter: nested beyond reason
                 raise PeerError(f"the peer's samples cannot be understood: {error}") from error
             yield node
             start = end

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Send
 
 from metrics_api.errors import PeerError, StatusError
 from metrics_api.handover import NodeHandover
@@ -117,26 +129,57 @@ class Giver:
     def _answer(self, request: Request) -> Response:
         if not (self._has_begun() and self._samples.served_nodes):
             raise StatusError(503, "ServiceUnavailable", "there are no samples here yet")
+        headers = {"Authentication-Info": request.scope["state"][_PROOF]}
+        content = self._give(self._samples.selected_nodes())
+        return _Admitted(self._admission, content, media_type=MEDIA_TYPE, headers=headers)
+
+    @contextlib.contextmanager
+    def _admission(self) -> Iterator[None]:
         if self._giving >= _MOST_AT_ONCE:
             raise StatusError(429, "TooManyRequests", "other replicas are being given samples", retry_after=1)
-        headers = {"Authentication-Info": request.scope["state"][_PROOF]}
-        return StreamingResponse(self._give(self._samples.selected_nodes()), media_type=MEDIA_TYPE, headers=headers)
+        self._giving += 1
+        try:
+            yield
+        finally:
+            self._giving -= 1
 
     async def _give(self, names: Sequence[str]) -> AsyncIterator[bytes]:
         """Yield the document, giving way in between."""
-        self._giving += 1
-        try:
-            chunk, began = bytearray(), perf_counter()
-            for name in names:
-                node = self._samples.hand_over(name)
-                if node is not None:
-                    chunk += encode(node)
-                if len(chunk) >= _CHUNK:
-                    yield bytes(chunk)
-                    chunk.clear()
-                if perf_counter() - began > _LONGEST_TURN:
-                    await asyncio.sleep(0)
-                    began = perf_counter()
-            yield bytes(chunk)
-        finally:
-            self._giving -= 1
+        chunk, began = bytearray(), perf_counter()
+        for name in names:
+            node = self._samples.hand_over(name)
+            if node is not None:
+                chunk += encode(node)
+            if len(chunk) >= _CHUNK:
+                yield bytes(chunk)
+                chunk.clear()
+            if perf_counter() - began > _LONGEST_TURN:
+                await asyncio.sleep(0)
+                began = perf_counter()
+        yield bytes(chunk)
+
+
+class _Admitted(StreamingResponse):
+    """A response that is admitted before its head is sent, and counts until it has ended, however it ends.
+
+    Args:
+        admission: Entered before anything is sent; may raise ``StatusError``.
+        content: The body.
+        media_type: Its type.
+        headers: Of the response.
+    """
+
+    def __init__(
+        self,
+        admission: Callable[[], AbstractContextManager[None]],
+        content: AsyncIterator[bytes],
+        *,
+        media_type: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._admission():
+            await super().__call__(scope, receive, send)

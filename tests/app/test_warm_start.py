@@ -9,9 +9,10 @@ import pytest
 
 from metrics_api.app.warm_start import WarmStart
 from metrics_api.clock import SystemClock
+from metrics_api.handover import NodeHandover
 from metrics_api.settings.values import PeerTarget, Settings
 from metrics_api.store.store import Store
-from tests.peers.replicas import SECRET, full_store, giving, known_store, stranger
+from tests.peers.replicas import SECRET, full_store, giving, know, known_store, stranger
 
 GONE = PeerTarget("127.0.0.1", 1)
 
@@ -106,6 +107,29 @@ async def test_one_that_hangs_is_left_for_the_next(tmp_path: Path) -> None:
         await start(tmp_path, store, PeerTarget(*silent), PeerTarget(*place)).run()
 
     assert store.served_pods == 12
+
+
+class Stumbling(Store):
+    """Fails at the first thing that it is given, as a defect of ours would."""
+
+    has_failed = False
+
+    def take_over(self, offered: NodeHandover, *, delay: float) -> None:
+        if not self.has_failed:
+            self.has_failed = True
+            raise LookupError("a defect")
+        super().take_over(offered, delay=delay)
+
+
+async def test_a_peer_with_whom_something_unforeseen_happens_is_left_for_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = know(Stumbling(SystemClock(), resolution=15, max_age=90))
+    async with giving(tmp_path / "one", full_store()) as one, giving(tmp_path / "other", full_store()) as other:
+        await start(tmp_path, store, PeerTarget(*one), PeerTarget(*other)).run()
+
+    assert store.served_pods == 12
+    assert "Asking a peer failed unexpectedly" in caplog.messages
 
 
 async def test_nothing_is_asked_before_nodes_and_pods_are_known(tmp_path: Path) -> None:

@@ -35,7 +35,11 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 def known_store(nodes: int = 3, pods: int = 4) -> Store:
     """Return a store that knows nodes and pods and has no samples."""
-    store = Store(SystemClock(), resolution=15, max_age=90)
+    return know(Store(SystemClock(), resolution=15, max_age=90), nodes, pods)
+
+
+def know(store: Store, nodes: int = 3, pods: int = 4) -> Store:
+    """Tell a store of nodes and pods; return it."""
     for number in range(nodes):
         store.set_node(node(number))
         for pod in range(pods):

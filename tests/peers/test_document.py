@@ -63,6 +63,13 @@ async def test_a_frame_that_is_no_node_is_refused(body: bytes) -> None:
         await read(len(body).to_bytes(4, "big") + body)
 
 
+async def test_a_frame_nested_without_end_is_refused() -> None:
+    node = msgspec.msgpack.encode([*msgspec.to_builtins(NODES[0]), None])
+    body = node[:-1] + b"\x91" * 100_000 + b"\x90"
+    with pytest.raises(PeerError, match="cannot be understood"):
+        await read(len(body).to_bytes(4, "big") + body)
+
+
 async def test_a_frame_that_announces_too_much_is_refused_before_it_is_read() -> None:
     with pytest.raises(PeerError, match="frame of"):
         await read((LARGEST_FRAME + 1).to_bytes(4, "big"))

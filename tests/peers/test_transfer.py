@@ -113,6 +113,30 @@ async def test_no_fifth_replica_is_given_samples_at_the_same_time(tmp_path: Path
             await taken(place)
 
 
+async def test_replicas_that_ask_at_the_same_moment_are_counted_before_any_is_answered(tmp_path: Path) -> None:
+    async def one() -> str:
+        async with contextlib.aclosing(ask(place, KEY)) as asked:
+            first = await anext(asked)
+            begun.append(first.name)
+            await enough.wait()
+            return first.name
+
+    async with giving(tmp_path, Endless()) as place:
+        begun: list[str] = []
+        enough = asyncio.Event()
+        askers = [asyncio.create_task(one()) for _ in range(12)]
+        refused = 0
+        for answered in asyncio.as_completed(askers):  # those who are given to stay until all others were refused
+            with contextlib.suppress(PeerError):
+                await answered
+                continue
+            refused += 1
+            if refused == 8:
+                enough.set()
+
+    assert (len(begun), refused) == (4, 8)
+
+
 async def test_one_who_stands_in_between_gets_and_gives_nothing(tmp_path: Path) -> None:
     """He passes everything on, in both directions, over TLS of his own."""
     seen = bytearray()
