@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from metrics_api.objects import APIServiceState, Endpoint, ObjectName
 from metrics_api.verifiedtls.material import (
@@ -133,6 +134,37 @@ def verifies(api_service: APIServiceState, service: ObjectName) -> bool:
     return api_service.service == service and not api_service.is_insecure
 
 
+class Trust(Enum):
+    """How a certificate that might be shown next stands with kube-apiserver."""
+
+    NOTHING_TO_LOSE = 1
+    """What is shown now is verified by nobody, or believed by nobody who verifies."""
+    MISSING = 2
+    """What is shown now is believed, and this one would not be."""
+    GIVEN = 3
+    """Whoever believes what is shown now believes this one too."""
+
+
+def trust_in(
+    leaf: bytes, shown: bytes | None, api_services: Iterable[APIServiceState], service: ObjectName, now: float
+) -> Trust:
+    """Return what would become of the trust in a replica that shows another certificate.
+
+    Args:
+        leaf: The other certificate, DER.
+        shown: What it shows now, DER; ``None`` for one that nobody verifies.
+        api_services: Those of our group.
+        service: Our Service.
+        now: Unix seconds.
+    """
+    name = server_name(service)
+    bundles = [each.ca_bundle for each in api_services if verifies(each, service)]
+    believing = [bundle for bundle in bundles if believes(bundle, shown, name, now)]
+    if not believing:
+        return Trust.NOTHING_TO_LOSE
+    return Trust.GIVEN if all(believes(bundle, leaf, name, now) for bundle in believing) else Trust.MISSING
+
+
 def findings(seen: Observed) -> Mapping[str, str]:
     """Return what an operator should hear: name of the object -> sentence."""
     said = {each.name: _finding(each, seen) for each in seen.api_services}
@@ -179,6 +211,9 @@ def _publication(seen: Observed, material: Material) -> Step:
         obstacle = _obstacle(api_service, seen, material)
         if not obstacle:
             return Publish(api_service, material.bundle, why)
+        if _is_replaced(api_service, material):
+            # Both are trusted until every endpoint shows a certificate of the new ones
+            return Publish(api_service, api_service.ca_bundle + material.bundle, "the Secret has other authorities now")
         waiting = waiting or f"{api_service.name} is not verified by the present authorities yet: {obstacle}"
     if waiting:
         return Wait(waiting)
@@ -210,6 +245,12 @@ def _why_publish(api_service: APIServiceState, material: Material) -> str:
 
 def _is_as_written(api_service: APIServiceState) -> bool:
     return api_service.annotations.get(WRITTEN) == digest(api_service.ca_bundle)
+
+
+def _is_replaced(api_service: APIServiceState, material: Material) -> bool:
+    """Whether the Secret was exchanged for another: a bundle that is ours lacks authorities in use."""
+    wanted, found = certificates_of(material.bundle), certificates_of(api_service.ca_bundle)
+    return not api_service.is_insecure and _is_as_written(api_service) and bool(found) and not wanted <= found
 
 
 def _obstacle(api_service: APIServiceState, seen: Observed, material: Material) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from metrics_api.clock import Clock
@@ -19,15 +19,18 @@ from metrics_api.verifiedtls.decide import (
     SWITCH,
     WRITTEN,
     Observed,
+    Presented,
     Publish,
     Rest,
     Step,
+    Trust,
     Wait,
     Write,
     decide,
     digest,
     findings,
     is_published,
+    trust_in,
     verifies,
 )
 from metrics_api.verifiedtls.dial import dial_all
@@ -39,6 +42,11 @@ _log = logging.getLogger(__name__)
 _CONFLICT, _FORBIDDEN = 409, 403
 _FAREWELL = 3.0  # seconds that giving up the Lease may take at shutdown
 _SECRET, _LEASE, _LISTENER, _API_SERVER, _NEXT = "Secret", "Lease", "Listener", "kube-apiserver", "Verified TLS"
+_HELD_BACK = (
+    "kube-apiserver does not trust its authority, or not for long enough; what was served is served on meanwhile"
+)
+Dial = Callable[[Sequence[Endpoint], str], Awaitable[Sequence[Presented]]]
+"""Finds out what endpoints show when they are asked for a name."""
 
 
 class Timing(NamedTuple):
@@ -102,6 +110,7 @@ class VerifiedTls:
         shown: What is served before the Secret was read, DER; ``None`` for a certificate that nobody verifies.
         timing: How often and how long.
         lifetimes: Of certificates.
+        dial: Asks the endpoints of our Service.
     """
 
     def __init__(
@@ -115,6 +124,7 @@ class VerifiedTls:
         shown: bytes | None = None,
         timing: Timing = Timing(),  # noqa: B008 - a tuple
         lifetimes: Lifetimes = Lifetimes(),  # noqa: B008 - a tuple
+        dial: Dial = dial_all,
     ) -> None:
         self._cluster = cluster
         self._service = service
@@ -122,11 +132,13 @@ class VerifiedTls:
         self._serve = serve
         self._timing = timing
         self._lifetimes = lifetimes
+        self._dial = dial
         self._election = Election(clock, identity, timing.lease)
         self._shown = shown
         self._served: Material | None = None
         self._obstacle: str | None = "it is not known yet whether kube-apiserver verifies this server"
         self._settled_since: float | None = None
+        self._held_until = 0.0
         self._said = Said(_log)
 
     def readiness(self) -> str | None:
@@ -158,8 +170,8 @@ class VerifiedTls:
 
     async def _look_and_act(self) -> Step:
         secret = await self._cluster.secret()
-        held, fault = self._take(secret)
         api_services = await self._cluster.api_services()
+        held, fault = self._take(secret, api_services)
         self._judge(api_services)
         self._note_settled(held, api_services)
         if not await self._lead():
@@ -174,7 +186,7 @@ class VerifiedTls:
             fault=fault,
             remembered=self._served,
             api_services=api_services,
-            endpoints=await dial_all(await self._cluster.endpoints(), material.server_name(self._service)),
+            endpoints=await self._dial(await self._cluster.endpoints(), material.server_name(self._service)),
             settled=0.0 if self._settled_since is None else self._clock.monotonic() - self._settled_since,
         )
         step = decide(seen, self._lifetimes, self._timing.settle)
@@ -184,8 +196,8 @@ class VerifiedTls:
             await self._act(step, seen, secret)
         return step
 
-    def _take(self, secret: SecretState | None) -> tuple[Material | None, str]:
-        """Serve what the Secret holds; return it, and what is wrong with it."""
+    def _take(self, secret: SecretState | None, api_services: Sequence[APIServiceState]) -> tuple[Material | None, str]:
+        """Serve what the Secret holds, if that may be; return it, and what is wrong with it."""
         if secret is None:
             self._said.note(_SECRET, "it is gone; what it said last is served on")
             return None, ""
@@ -194,10 +206,21 @@ class VerifiedTls:
         except ServingSecretError as error:
             self._said.note(_SECRET, f"it is of no use: {error}; what was served before is served on")
             return None, str(error)
-        self._said.note(_SECRET, "")
+        is_held_back = False
         if held is not None and held != self._served:
-            self._take_over(held)
+            is_held_back = not self._may_show(held, api_services)
+            if not is_held_back:
+                self._take_over(held)
+        self._said.note(_SECRET, _HELD_BACK if is_held_back else "")
         return held, ""
+
+    def _may_show(self, held: Material, api_services: Sequence[APIServiceState]) -> bool:
+        """Return whether no kube-apiserver would stop believing us: the Secret may have been exchanged for another."""
+        leaf, monotonic = material.shown(held.leaf.certificate), self._clock.monotonic()
+        trust = trust_in(leaf, self._shown, api_services, self._service, self._clock.now())
+        if trust is Trust.MISSING:
+            self._held_until = monotonic + self._timing.settle
+        return trust is Trust.NOTHING_TO_LOSE or (trust is Trust.GIVEN and monotonic >= self._held_until)
 
     def _take_over(self, held: Material) -> None:
         self._settled_since = None

@@ -19,12 +19,14 @@ from metrics_api.verifiedtls.decide import (
     Publish,
     Rest,
     Step,
+    Trust,
     Wait,
     Write,
     decide,
     digest,
     findings,
     is_published,
+    trust_in,
 )
 from metrics_api.verifiedtls.material import Change, Lifetimes, Material
 
@@ -177,7 +179,12 @@ def test_a_leaf_that_ends_with_its_authority_is_not_renewed_for_ever() -> None:
         ),
         pytest.param(trusting(STRANGE.bundle), [], Publish, id="stale, none ready: nobody to lose"),
         pytest.param(trusting(STRANGE.bundle), showing(FIRST), Publish, id="stale, nobody believed any more"),
-        pytest.param(trusting(STRANGE.bundle), showing(FIRST, STRANGE), Wait, id="stale, one would be lost"),
+        pytest.param(
+            trusting(STRANGE.bundle, written=b"theirs"),
+            showing(FIRST, STRANGE),
+            Wait,
+            id="by another hand, one would be lost",
+        ),
         pytest.param(trusting(b"x", written=FIRST.bundle), showing(FIRST), Publish, id="broken by hand"),
         pytest.param(
             trusting(STRANGE.bundle + FIRST.bundle, written=FIRST.bundle), showing(FIRST), Rest, id="added to by hand"
@@ -238,3 +245,55 @@ def test_what_an_operator_should_hear(api_service: APIServiceState, said: str) -
 
 def test_the_marks_are_what_the_pages_say() -> None:
     assert (SWITCH, OFF, MANAGED, WRITTEN) == ("metrics-api/verified-tls", "off", "managed", "metrics-api/ca-bundle")
+
+
+BOTH = FIRST.bundle + STRANGE.bundle
+
+
+@pytest.mark.parametrize(
+    ("bundle", "written", "endpoints", "published"),
+    [
+        pytest.param(FIRST.bundle, None, (FIRST, FIRST), BOTH, id="all show the old: both are trusted first"),
+        pytest.param(BOTH, None, (FIRST, STRANGE), None, id="one shows the old: both stay"),
+        pytest.param(BOTH, None, (STRANGE, STRANGE), STRANGE.bundle, id="nobody does: the new alone"),
+        pytest.param(FIRST.bundle, b"ours", (FIRST, FIRST), None, id="a bundle by another hand is not added to"),
+    ],
+)
+def test_when_the_secret_was_exchanged_for_another(
+    bundle: bytes, written: bytes | None, endpoints: tuple[Material, ...], published: bytes | None
+) -> None:
+    found = step(
+        material=STRANGE, api_services=[trusting(bundle, written=written)], endpoints=showing(*endpoints), settled=9e9
+    )
+
+    assert (found.bundle if isinstance(found, Publish) else None) == published
+
+
+@pytest.mark.parametrize(
+    ("api_services", "shows", "trust"),
+    [
+        ([], FIRST, Trust.NOTHING_TO_LOSE),
+        ([insecure()], FIRST, Trust.NOTHING_TO_LOSE),
+        ([trusting(FIRST.bundle)], None, Trust.NOTHING_TO_LOSE),
+        ([trusting(ANNOUNCED.bundle)], STRANGE, Trust.NOTHING_TO_LOSE),
+        ([trusting(FIRST.bundle)], FIRST, Trust.MISSING),
+        ([trusting(BOTH), trusting(FIRST.bundle)], FIRST, Trust.MISSING),
+        ([trusting(BOTH), insecure()], FIRST, Trust.GIVEN),
+    ],
+    ids=[
+        "nobody asks",
+        "nobody verifies",
+        "we show nothing",
+        "we are not believed",
+        "not trusted",
+        "not by all",
+        "trusted",
+    ],
+)
+def test_another_certificate_is_shown_only_where_no_trust_is_lost(
+    api_services: list[APIServiceState], shows: Material | None, trust: Trust
+) -> None:
+    leaf = material.shown(STRANGE.leaf.certificate)
+    now = None if shows is None else material.shown(shows.leaf.certificate)
+
+    assert trust_in(leaf, now, api_services, SERVICE, NOW) is trust

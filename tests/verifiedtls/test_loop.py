@@ -13,8 +13,20 @@ import pytest
 from metrics_api.errors import KubeError, KubeStatusError, KubeUnreachableError, StartupError
 from metrics_api.objects import APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
 from metrics_api.pki import KeyPair
-from metrics_api.verifiedtls.loop import Timing, VerifiedTls
-from metrics_api.verifiedtls.material import Change, Lifetimes, change, read, shown
+from metrics_api.verifiedtls.decide import MANAGED, SWITCH, WRITTEN, Presented, digest
+from metrics_api.verifiedtls.dial import dial_all
+from metrics_api.verifiedtls.loop import Dial, Timing, VerifiedTls
+from metrics_api.verifiedtls.material import (
+    Change,
+    Lifetimes,
+    Material,
+    believes,
+    change,
+    read,
+    server_name,
+    shown,
+    write,
+)
 from tests.fakes import FakeClock, settle
 
 SERVICE = ObjectName("kube-system", "metrics-server")
@@ -85,9 +97,11 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def running(cluster: InMemory, clock: FakeClock, name: str = "a") -> AsyncIterator[tuple[VerifiedTls, Listener]]:
+async def running(
+    cluster: InMemory, clock: FakeClock, name: str = "a", dial: Dial = dial_all
+) -> AsyncIterator[tuple[VerifiedTls, Listener]]:
     listener = Listener()
-    loop = VerifiedTls(cluster, SERVICE, clock, listener.serve, identity=name, timing=TIMING)
+    loop = VerifiedTls(cluster, SERVICE, clock, listener.serve, identity=name, timing=TIMING, dial=dial)
     task = asyncio.create_task(loop.run())
     await settle()
     try:
@@ -233,3 +247,57 @@ async def test_a_pair_that_cannot_be_served_is_said_and_does_no_harm_to_the_secr
 
     assert cluster.writes == 1
     assert "Listener: cannot write" in caplog.text
+
+
+def secret_of(held: Material, version: str) -> SecretState:
+    data = {key: value for key, value in write(held).items() if value is not None}
+    return SecretState(version, data, {SWITCH: MANAGED})
+
+
+class Verifying(InMemory):
+    """kube-apiserver verifies by the authority of the Secret, which can be exchanged for another."""
+
+    def __init__(self, held: Material) -> None:
+        super().__init__()
+        self.held = secret_of(held, "1")
+        marks = {WRITTEN: digest(held.bundle)}
+        self.registered = [replace(INSECURE, is_insecure=False, ca_bundle=held.bundle, annotations=marks)]
+        self.may_write = True
+
+    async def set_trust(
+        self, api_service: APIServiceState, ca_bundle: bytes | None, annotations: Mapping[str, str | None]
+    ) -> None:
+        if not self.may_write:
+            raise KubeStatusError(403, "Forbidden", "not now")
+        marks = {key: value for key, value in annotations.items() if value is not None}
+        self.registered = [replace(api_service, ca_bundle=ca_bundle or b"", annotations=marks)]
+
+    def trusts(self, listener: Listener, clock: FakeClock) -> bool:
+        certificate = shown(listener.pairs[-1].certificate)
+        return all(believes(each.ca_bundle, certificate, server_name(SERVICE), clock.now()) for each in self.registered)
+
+
+@pytest.mark.parametrize("may_write", [True, False], ids=["", "and nobody may write"])
+async def test_no_request_fails_when_the_secret_is_exchanged_for_another(may_write: bool) -> None:
+    clock = FakeClock()
+    old, other = (change(Change.MAKE, None, SERVICE, Lifetimes(), clock.now()) for _ in range(2))
+    cluster, listeners = Verifying(old), list[Listener]()
+
+    async def dial(_endpoints: Sequence[Endpoint], _name: str) -> list[Presented]:
+        return [
+            Presented(Endpoint("10.0.0.1", port), shown(each.pairs[-1].certificate))
+            for port, each in enumerate(listeners)
+        ]
+
+    async with running(cluster, clock, "a", dial) as (_, first), running(cluster, clock, "b", dial) as (_, second):
+        listeners += [first, second]
+        await clock.advance(30)
+        assert first.pairs == second.pairs == [old.leaf]
+        cluster.held, cluster.may_write = secret_of(other, "99"), may_write
+        for _ in range(400):
+            await clock.advance(1)
+            assert cluster.trusts(first, clock)
+            assert cluster.trusts(second, clock)
+
+        assert first.pairs == second.pairs == ([old.leaf, other.leaf] if may_write else [old.leaf])
+        assert cluster.registered[0].ca_bundle == (other.bundle if may_write else old.bundle)
