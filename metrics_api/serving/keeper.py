@@ -74,6 +74,8 @@ class TlsKeeper:
         self._ask = ask_for_certificates
         self._authorities = b""
         self._seen = self._fingerprint()
+        self._shown = self._read_fingerprints()
+        self._shown_before: tuple[bytes, ...] = ()
         self._current, self._by_name = self._build_all()
         self.context = self._build(pair)
         """Give this to the listener."""
@@ -90,12 +92,11 @@ class TlsKeeper:
         return self._authorities
 
     def fingerprints(self) -> list[bytes]:
-        """Return the SHA-256 of each certificate that is served, as the files are now."""
-        found = []
-        for pair in (self._pair, *(named.pair for named in self._named)):
-            with contextlib.suppress(OSError, ValueError):
-                found.append(pair.fingerprint())
-        return found
+        """Return the SHA-256 of each certificate that is shown, then of those shown before the latest change.
+
+        The latter are for who shook hands just before it.
+        """
+        return [*self._shown, *self._shown_before]
 
     def watched(self, callback: MessageCallback) -> ssl.SSLContext:
         """Return a context for one connection, as strict as the current one, that hands over each TLS message.
@@ -121,6 +122,7 @@ class TlsKeeper:
         self._authorities = authorities
         try:
             self._current, self._by_name = self._build_all()
+            self._remember_shown()
         except StartupError as error:
             # The pair's files are broken just now. New authorities cannot wait for them, so they are added to what is
             # in use; one that was taken away still verifies until the files are mended, and is believed by nobody.
@@ -142,6 +144,7 @@ class TlsKeeper:
                 "A new serving certificate is not usable; the old one stays", extra={"fields": {"error": str(error)}}
             )
             return False
+        self._remember_shown()
         _log.info("Serving certificates reloaded")
         return True
 
@@ -154,6 +157,20 @@ class TlsKeeper:
         current = self._build(pair)
         self._pair, self._current = pair, current
         self._seen = self._fingerprint()
+        self._remember_shown()
+
+    def _remember_shown(self) -> None:
+        """Note what is shown from now on; to be called when new contexts are in use."""
+        shown = self._read_fingerprints()
+        if shown != self._shown:
+            self._shown, self._shown_before = shown, self._shown
+
+    def _read_fingerprints(self) -> tuple[bytes, ...]:
+        found = []
+        for pair in (self._pair, *(named.pair for named in self._named)):
+            with contextlib.suppress(OSError, ValueError):
+                found.append(pair.fingerprint())
+        return tuple(found)
 
     def _choose(self, tls: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext) -> None:
         tls.context = self._current

@@ -319,17 +319,43 @@ async def test_another_pair_can_be_served_and_one_that_is_broken_changes_nothing
         assert not keeper.reload_if_changed()
 
 
-async def test_the_fingerprints_are_of_what_clients_see_and_follow_the_files(tmp_path: Path) -> None:
+def seen(files: ServingPair) -> bytes:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(files.certificate_file.read_text())).digest()
+
+
+def test_the_fingerprints_are_of_what_clients_see_and_saw_a_moment_ago(tmp_path: Path) -> None:
     pair, other = write(tmp_path, "tls", issue("one")), write(tmp_path, "other", issue("two"))
     keeper = TlsKeeper(pair, [NamedPair.of(other, ["two"])])
+    first, second = seen(pair), seen(other)
+    assert keeper.fingerprints() == [first, second]
 
-    def seen(files: ServingPair) -> bytes:
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(files.certificate_file.read_text())).digest()
-
-    assert keeper.fingerprints() == [seen(pair), seen(other)]
     renewed = issue("one")
     pair.certificate_file.write_bytes(b"Bag Attributes\n" + renewed.certificate + CA.certificate)
-    assert keeper.fingerprints()[0] == hashlib.sha256(ssl.PEM_cert_to_DER_cert(renewed.certificate.decode())).digest()
+    pair.key_file.write_bytes(renewed.key)
+    assert keeper.fingerprints() == [first, second]  # the files are new, what is shown is not
+    assert keeper.reload_if_changed()
+    now = hashlib.sha256(ssl.PEM_cert_to_DER_cert(renewed.certificate.decode())).digest()
+    assert keeper.fingerprints() == [now, second, first, second]
+
     pair.certificate_file.write_text("no certificate")
     other.certificate_file.unlink()
-    assert keeper.fingerprints() == []
+    assert not keeper.reload_if_changed()
+    assert keeper.fingerprints() == [now, second, first, second]
+
+
+def test_the_fingerprints_follow_a_pair_that_is_handed_in(tmp_path: Path) -> None:
+    pair, kept = write(tmp_path, "tls", issue("one")), keep_pair(tmp_path / "kept.pem", *issue("new"))
+    keeper = TlsKeeper(pair)
+    keeper.serve(kept)
+
+    assert keeper.fingerprints() == [kept.fingerprint(), seen(pair)]
+
+
+def test_the_fingerprints_follow_files_that_new_authorities_bring_into_use(tmp_path: Path) -> None:
+    pair = write(tmp_path, "tls", issue("one"))
+    keeper = TlsKeeper(pair, ask_for_certificates=True)
+    before = seen(pair)
+    write(tmp_path, "tls", issue("one"))
+    keeper.trust(CA.certificate)
+
+    assert keeper.fingerprints() == [seen(pair), before]
