@@ -94,9 +94,11 @@ async def perform(action: str, kubeconfig: str) -> int:
 async def undo_all(store: TrustStore, found: Sequence[APIServiceState]) -> None:
     """Undo it in each APIService of the Service that the server wrote for, and print what was done.
 
-    One that it has not come to yet is kept from it as well; those of other Services are left alone.
+    One that it has not come to yet is kept from it as well; those of other Services are left alone. Where it wrote
+    nothing so far nobody can tell which Service is its, so it is kept from each that is not verified.
     """
     ours = frozenset(each.service for each in found if WRITTEN in each.annotations)
+    ours = ours or frozenset(each.service for each in found if each.is_insecure and each.service is not None)
     for each in found:
         if each.service in ours or each.annotations.get(SWITCH) == OFF:
             print(f"{each.name}: {await insist(store, each.name, undo)}")
@@ -154,6 +156,8 @@ async def undo(store: TrustStore, api_service: APIServiceState) -> str:
     if api_service.annotations.get(SWITCH) == OFF and api_service.is_insecure:
         return "was undone before"
     await store.set_trust(api_service, None, {SWITCH: OFF, WRITTEN: None})
+    if api_service.is_insecure:
+        return "was not verified, and the server keeps away from it now"
     return "is verified no more (insecureSkipTLSVerify: true, no caBundle)"
 
 
@@ -161,7 +165,8 @@ async def allow(store: TrustStore, api_service: APIServiceState) -> str:
     """Lift ``undo``; return what was done."""
     if api_service.annotations.get(SWITCH) != OFF:
         return "was not undone"
-    await store.set_trust(api_service, api_service.ca_bundle or None, {SWITCH: None})
+    # Verified by no bundle is verified by kube-apiserver's own roots, and stays so
+    await store.set_trust(api_service, None if api_service.is_insecure else api_service.ca_bundle, {SWITCH: None})
     return "the server may have itself verified again"
 
 

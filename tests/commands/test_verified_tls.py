@@ -94,13 +94,27 @@ async def test_undo_reaches_every_api_service_of_the_service_and_no_other() -> N
     assert await undone(VERIFIED, others) == [UNDONE, others]
 
 
+async def test_undo_before_the_server_wrote_anything_keeps_it_away(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await undone(FRESH) == [UNDONE]
+    assert "was not verified, and the server keeps away from it now" in capsys.readouterr().out
+
+
+async def test_allow_changes_nothing_but_the_mark() -> None:
+    by_roots = replace(VERIFIED, ca_bundle=b"", annotations={})
+    for held in (FRESH, by_roots, replace(VERIFIED, annotations={})):
+        store = Store(replace(held, annotations=UNDONE.annotations))
+        await insist(store, held.name, allow)
+
+        assert store.held == held
+
+
 @pytest.mark.parametrize(
     ("theirs", "said"),
     [
-        (FRESH, "has set nothing for its Service"),
         (replace(VERIFIED, annotations={}), "not set by this server: left alone. To remove it by hand: kubectl patch"),
+        (replace(FRESH, service=None), "left alone"),
     ],
-    ids=["never verified", "a bundle by another hand"],
+    ids=["a bundle by another hand", "kube-apiserver's own"],
 )
 async def test_where_the_server_wrote_nothing_nothing_is_undone(
     theirs: APIServiceState, said: str, capsys: pytest.CaptureFixture[str]
