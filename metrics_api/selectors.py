@@ -24,7 +24,7 @@ _SYMBOLS = frozenset(("==", "!=", "=", "!", "(", ")", ",", "<", ">"))
 _END = ""
 LONGEST = 1 << 14
 """Characters of a selector."""
-MOST_TERMS = 1000
+MOST_TERMS = 500
 """In a selector, the values of a set among them: each costs microseconds, and is compared with each object."""
 _OPERATORS = ("in", "notin", "=", "==", "!=", ">", "<")
 

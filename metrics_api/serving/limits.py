@@ -22,7 +22,7 @@ class Limits:
     answer: float = 60.0
     """In which a client must have taken what is in the way of more."""
     guests: int = _GUESTS
-    """Connections of clients that have shown no certificate; each takes up to about 90 kB."""
+    """Connections of clients that have shown no certificate; each takes 90 kB, and 270 with half a large head."""
     in_handshake: int = _IN_HANDSHAKE
     """Connections that have not yet finished their handshake."""
 
