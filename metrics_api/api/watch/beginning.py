@@ -1,8 +1,9 @@
 """What a watch begins with: all that exists, or what has changed since a version.
 
 Rows go on changing while they are written. What is written here has no version above the one at which the watch began
-to follow, and after a version the versions never go back: whatever changes meanwhile comes again as an event, with its
-true version, and a client that is interrupted at any place and goes on from the last version it saw has missed nothing.
+to follow: whatever changes meanwhile comes again as an event, with its true version. After a version the versions never
+go back either: a client that is interrupted anywhere, and goes on from the last version it saw, has missed nothing.
+All that exists comes in the store's order, as from Kubernetes; who is interrupted in that begins anew.
 """
 
 from __future__ import annotations
