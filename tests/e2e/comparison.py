@@ -50,6 +50,7 @@ INTENDED: Sequence[Intended] = (
     Intended("Empty lists", r"^GET .*as=Table", r"^body\.columnDefinitions"),
     Intended("Empty lists", r"^GET .*as=(Table|PartialObjectMetadataList)", r"^body\.(rows|items): \[\], there None"),
     Intended("Media ranges", r"^GET \S* (application/\*$|APPLICATION/JSON$|\S*;q=0(,\S*)?$)", _ANY),
+    Intended("Long queries", r"^GET \S*(\?([^&\s]*&){1000}|Selector=[^&\s]{16385})", _ANY),
     Intended("Bytes that are no text", r"^GET \S*%FF", r"^body\.message"),
     Intended("Impersonation", r" impersonate-user$", _ANY),
     Intended("Own version", r"^GET /version/*[ ?]", r"^body"),

@@ -130,7 +130,16 @@ async def test_discovery_goes_on_when_the_api_server_and_all_kubelets_are_gone(t
 
 
 SOUND = "--kubeconfig={kubeconfig}"
-"""A file that leads somewhere, so that what is wrong is something else."""
+
+
+def sound_kubeconfig(directory: Path) -> Path:
+    """Write a file that leads somewhere, so that what is wrong is something else."""
+    kubeconfig = directory / "kubeconfig"
+    kubeconfig.write_text(
+        "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+    )
+    return kubeconfig
 
 
 @pytest.mark.parametrize(
@@ -148,11 +157,7 @@ SOUND = "--kubeconfig={kubeconfig}"
 async def test_an_operators_mistake_is_a_sentence_and_an_exit_code(
     tmp_path: Path, arguments: list[str], code: int, said: list[str]
 ) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\n"
-        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n"
-    )
+    kubeconfig = sound_kubeconfig(tmp_path)
     given = [each.format(kubeconfig=kubeconfig) for each in arguments]
     finished = await metrics_api("serve", f"--cert-dir={tmp_path}", *given)
 
@@ -167,7 +172,8 @@ async def test_a_taken_port_is_said(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         finished = await metrics_api(
-            "serve", f"--cert-dir={tmp_path}", "--bind-address=127.0.0.1", f"--secure-port={port}"
+            *("serve", f"--cert-dir={tmp_path}", f"--kubeconfig={sound_kubeconfig(tmp_path)}"),
+            *("--bind-address=127.0.0.1", f"--secure-port={port}"),
         )
 
     assert finished.code == 1
