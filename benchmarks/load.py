@@ -16,6 +16,7 @@ import time
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,7 +59,7 @@ async def load(url: str, *, connections: int, seconds: float, headers: Mapping[s
         RuntimeError: the load could not be made.
     """
     if wrk := shutil.which("wrk"):
-        command = [wrk, "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "60s", "-s", str(_WRK_SCRIPT)]
+        command = [wrk, "-t1", f"-c{connections}", f"-d{ceil(seconds)}s", "--timeout", "60s", "-s", str(_WRK_SCRIPT)]
     else:
         command = [sys.executable, "-m", "benchmarks.load", f"-c{connections}", f"-d{seconds:g}"]
     for name, value in headers.items():
