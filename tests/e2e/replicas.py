@@ -22,6 +22,7 @@ from tests.manifests.incumbent import NAME, NAMESPACE
 
 T = TypeVar("T")
 QUICK = Timing(period=0.4, soon=0.1, settle=0.4, lease=2)
+_SHUTDOWN_DELAY = "--shutdown-delay-duration=1s"  # our manifests have 10s
 _PROBE_PERIOD = 0.1
 _BETWEEN_READS = 0.05
 
@@ -57,7 +58,7 @@ class Replicas:
         directory.mkdir(exist_ok=True)
         kubeconfig = write_kubeconfig(directory / "kubeconfig", self.cluster.server_kubeconfig())
         local = (f"--kubeconfig={kubeconfig}", "--kubelet-denied-cidrs=", "--bind-address=127.0.0.1")
-        settings = parse_settings([*manifest_arguments(directory, 0), *local, *more], {})
+        settings = parse_settings([*manifest_arguments(directory, 0), *local, _SHUTDOWN_DELAY, *more], {})
         program = Program(settings, verified_timing=QUICK)
         self.cluster.objects.create(ENDPOINT_SLICES, _slice(name, program.port, ready=False))
         replica = Replica(name, program)
@@ -69,13 +70,14 @@ class Replicas:
         return replica
 
     async def stop(self, replica: Replica) -> None:
-        """Stop one in good order."""
+        """Stop one as a Pod is: its endpoint is no longer ready, and while that gets around it goes on serving."""
         self._running.remove(replica)
-        replica.program.stopping.set()
         serving, probing = replica.tasks
-        await asyncio.wait([serving], timeout=20)
         probing.cancel()
         await asyncio.wait([probing])
+        self.cluster.objects.replace(ENDPOINT_SLICES, _slice(replica.name, replica.program.port, ready=False))
+        replica.program.stopping.set()
+        await asyncio.wait([serving], timeout=20)
         self.cluster.objects.delete(ENDPOINT_SLICES, NAMESPACE, f"{NAME}-{replica.name}")
 
     async def stop_all(self) -> None:

@@ -50,9 +50,10 @@ class _StatusDocument(msgspec.Struct):
     conditions: list[_ConditionDocument] | None = None
 
 
-class _MetadataDocument(msgspec.Struct):
+class _MetadataDocument(msgspec.Struct, rename="camel"):
     name: str
     uid: str = ""
+    resource_version: str = ""
 
 
 class _Document(msgspec.Struct):
@@ -88,6 +89,7 @@ class APIService:
 
     name: str
     uid: str
+    resource_version: str
     group: str
     version: str
     service: ServiceReference | None
@@ -128,6 +130,7 @@ def parse_api_service(obj: JsonObject) -> APIService:
     return APIService(
         name=document.metadata.name,
         uid=document.metadata.uid,
+        resource_version=document.metadata.resource_version,
         group=spec.group,
         version=spec.version,
         service=None if service is None else _reference(service),

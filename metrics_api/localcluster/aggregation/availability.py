@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from metrics_api.clock import Clock
 from metrics_api.errors import StatusError
+from metrics_api.localcluster import statuses
 from metrics_api.localcluster.aggregation.apiservice import AVAILABLE, APIService
 from metrics_api.localcluster.aggregation.probe import Prober
 from metrics_api.localcluster.aggregation.registry import Registry
@@ -130,9 +131,12 @@ class AvailabilityController:
         current = self._registry.get(checked.name)
         if current is None or current.uid != checked.uid:
             return  # deleted while it was looked at, or another one by now
-        before = current.condition
+        before = checked.condition
         if before and (before.status, before.reason, before.message) == (found.status, found.reason, found.message):
             return
+        if current.resource_version != checked.resource_version:
+            # What was found is of another state of it; kube-apiserver's write would be refused.
+            raise RetryError(str(statuses.conflict(API_SERVICES, checked.name, statuses.MODIFIED)))
         changed = before.changed if before and before.status == found.status else None
         condition = {
             "type": AVAILABLE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -212,6 +213,33 @@ async def test_a_condition_that_stays_the_same_is_not_written_again() -> None:
         await stand_in.aggregator.idle()
 
         assert stand_in.objects.version == before
+
+
+async def test_what_a_check_found_is_not_written_over_a_change_made_meanwhile() -> None:
+    asked, go_on = asyncio.Barrier(6), asyncio.Event()
+
+    async def fail_late(scope: Scope, receive: Receive, send: Send) -> None:
+        await asked.wait()
+        await go_on.wait()
+        await answer(500)(scope, receive, send)
+
+    async with ExtensionServer() as extension, running(controllers=True) as stand_in:
+        extension.routes[PATH] = answer(200)
+        stand_in.register(extension.port, available=False)
+        await stand_in.until_condition("True", "Passed")
+        await stand_in.aggregator.idle()
+        extension.routes[PATH] = fail_late
+        stand_in.objects.replace(API_SERVICES, api_service(versionPriority=50))
+        await asked.wait()
+        statuses = []
+        end = stand_in.objects.subscribe(API_SERVICES, lambda _: statuses.append(stand_in.condition()))
+        stand_in.objects.replace(API_SERVICES, api_service(versionPriority=60))
+        extension.routes[PATH] = answer(200)
+        go_on.set()
+        await stand_in.aggregator.idle()
+        end()
+
+    assert {found.status for found in statuses if found} == {"True"}
 
 
 async def test_a_backend_that_recovers_is_found_by_the_back_off_and_not_only_by_the_resync() -> None:
