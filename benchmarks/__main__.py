@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, tuple[list[str], list[str]]] = {
     "benchmarks.scrape": ([], ["--quick"]),
     "benchmarks.memory": ([], ["--quick"]),
     "benchmarks.peers": ([], ["--nodes", "100"]),
+    "benchmarks.restart": ([], ["--nodes", "20"]),
     "benchmarks.faults": (["--nodes", "1000", "--rounds", "3"], ["--quick"]),
     "benchmarks.localcluster": ([], ["--nodes", "100"]),
     "benchmarks.watch": (["--pods", "150000"], ["--pods", "5000"]),

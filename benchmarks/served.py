@@ -45,10 +45,10 @@ async def until_served(cluster: Cluster, server: Server, *, pods: bool = True) -
     """
     facts = cluster.facts
     async with asyncio.timeout(_PATIENCE), reader(facts, server.url) as client:
-        while await _count(client, "nodes") < facts.nodes:
+        while await count(client, "nodes") < facts.nodes:
             await _rest(server, cluster)
         took = time.monotonic() - server.began
-        while pods and await _count(client, "pods") < facts.pods:
+        while pods and await count(client, "pods") < facts.pods:
             await _rest(server, cluster)
             await asyncio.sleep(1)  # such a look is expensive
     return took
@@ -61,7 +61,8 @@ async def _rest(server: Server, cluster: Cluster) -> None:
     await asyncio.sleep(_LOOK_EVERY)
 
 
-async def _count(client: httpx.AsyncClient, resource_name: str) -> int:
+async def count(client: httpx.AsyncClient, resource_name: str) -> int:
+    """Return how many rows a list has, 0 when there is none."""
     try:
         answer = await client.get(f"{GROUP}/{resource_name}")
     except httpx.TransportError:

@@ -13,6 +13,8 @@ NODES = "nodes"
 """The names of both documents: ``/debug/<name>``, and ``/apis/metrics.k8s.io/<version>/debug/<name>`` behind
 kube-apiserver."""
 
+SKEWED = 5.0
+"""Seconds that a node's clock is from ours before it is told of."""
 MOST_REFUSED = 10
 """Refused certificates that are told of."""
 MOST_NODES = 500

@@ -11,9 +11,18 @@ from metrics_api.api.watch.watches import Watches
 from metrics_api.app.admission import Admission
 from metrics_api.app.certificates import described, described_file, first_expiry
 from metrics_api.app.collection import Collection
+from metrics_api.app.warm_start import WarmStart
+from metrics_api.reports import SKEWED
 from metrics_api.store.store import Store
 from metrics_api.store.tally import RowTally
-from metrics_api.telemetry.sources import CacheCounts, NodesStanding, RowCounts, WatchCounts, WatcherCounts
+from metrics_api.telemetry.sources import (
+    CacheCounts,
+    NodesStanding,
+    RowCounts,
+    WarmStartCounts,
+    WatchCounts,
+    WatcherCounts,
+)
 
 _NODES_AT_ONCE = 30  # then reads have their turn; about a millisecond
 _PARTS = (0.5, 0.9, 0.99, 1.0)
@@ -28,6 +37,7 @@ class Measured:
         admission: Reviews.
         watches: Of our clients; ``None`` when they are refused.
         certificate: Where the serving certificate lies now; ``None`` when that is of no interest.
+        warm_start: Of this process; ``None`` when that is of no interest.
     """
 
     def __init__(
@@ -37,27 +47,40 @@ class Measured:
         admission: Admission,
         watches: Watches | None = None,
         certificate: Callable[[], Path] | None = None,
+        warm_start: WarmStart | None = None,
     ) -> None:
         self._store = store
         self._collection = collection
         self._admission = admission
         self._watches = watches
         self._certificate = certificate
+        self._warm_start = warm_start
+        self._skewed = 0
         empty = store.new_tally()
         self._rows = {"nodes": _counts(empty.nodes), "pods": _counts(empty.pods)}
 
     async def count_rows(self) -> None:
         """Count anew what ``rows`` returns, giving way in between."""
-        tally = self._store.new_tally()
+        tally, skewed = self._store.new_tally(), 0
         for index, name in enumerate(self._store.selected_nodes()):
             self._store.count(name, tally)
+            skewed += abs(self._store.clock_ahead(name) or 0.0) >= SKEWED
             if index % _NODES_AT_ONCE == _NODES_AT_ONCE - 1:
                 await asyncio.sleep(0)
         self._rows = {"nodes": _counts(tally.nodes), "pods": _counts(tally.pods)}
+        self._skewed = skewed
 
     def rows(self) -> Mapping[str, RowCounts]:
         """Return what was counted last."""
         return self._rows
+
+    def skewed_nodes(self) -> int:
+        """Return what was counted last."""
+        return self._skewed
+
+    def warm_start(self) -> WarmStartCounts | None:
+        """Return how it went."""
+        return None if self._warm_start is None else self._warm_start.outcome
 
     def scrape_results(self) -> Mapping[str, int]:
         """Return the scraper's results."""

@@ -184,6 +184,7 @@ class Program:
             self._admission,
             self._watches,
             lambda: self._tls.certificate_file,
+            self._warm_start,
         )
         Exporter(self._requests, self._reads, self._lag, measured).add_to(application)
         if settings.peer_key_file:

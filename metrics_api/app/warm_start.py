@@ -17,6 +17,7 @@ from metrics_api.peers.finding import find_places
 from metrics_api.peers.proof import PeerKey
 from metrics_api.settings.values import Settings
 from metrics_api.store.store import Store
+from metrics_api.telemetry.sources import WarmStartCounts
 
 if TYPE_CHECKING:
     from metrics_api.peers.finding import Place
@@ -45,6 +46,10 @@ class WarmStart:
         self._listed = listed
         self.is_over = not settings.peer_service
         """Whether nothing more is to come, for whatever reason."""
+        self.outcome: WarmStartCounts | None = None
+        """How it went; ``None`` before its end, and where it is off."""
+        self._wanted: set[str] = set()
+        self._nodes = self._pods = 0
 
     def check(self) -> str | None:
         """Return ``None`` when it is over: a readiness check."""
@@ -54,9 +59,11 @@ class WarmStart:
         """Take over what can be had, within ``LONGEST`` seconds of the lists; a fault means a cold start, no error."""
         if self.is_over:
             return
+        began = self._clock.monotonic()
         try:
             await asyncio.to_thread(importlib.import_module, "metrics_api.peers.asking")  # brings the HTTP client
             await self._listed()
+            began = self._clock.monotonic()
             async with asyncio.timeout(LONGEST):
                 await self._ask_around()
         except TimeoutError:
@@ -67,16 +74,18 @@ class WarmStart:
             # A bug in what only saves some seconds must not keep the server from starting.
             _log.exception("Taking over samples failed unexpectedly; this start is a cold one")
         finally:
+            result = "cold" if not self._nodes else "part" if self._wanted else "whole"
+            self.outcome = WarmStartCounts(result, self._nodes, self._pods, self._clock.monotonic() - began)
             self.is_over = True
 
     async def _ask_around(self) -> None:
         key = PeerKey.read(self._settings.peer_key_file)
         places = await find_places(self._settings.peer_service, port=self._settings.secure_port)
         random.shuffle(places)
-        wanted, faults = set(self._store.selected_nodes()), []
+        self._wanted, faults = set(self._store.selected_nodes()), []
         for place in places:
             try:
-                await self._take_over(place, key, wanted)
+                await self._take_over(place, key)
             except PeerError as error:
                 faults.append(f"{place}: {error}")
                 _log.debug("A peer is of no use", extra={"fields": {"peer": str(place), "reason": str(error)}})
@@ -84,12 +93,12 @@ class WarmStart:
                 # Whatever one peer brings about, the others are asked all the same.
                 faults.append(f"{place}: {type(error).__name__}: {error}")
                 _log.exception("Asking a peer failed unexpectedly", extra={"fields": {"peer": str(place)}})
-            if not wanted:
+            if not self._wanted:
                 return
         if len(faults) == len(places):
             raise PeerError("; ".join(faults) or "there are none")
 
-    async def _take_over(self, place: Place, key: PeerKey, wanted: set[str]) -> None:
+    async def _take_over(self, place: Place, key: PeerKey) -> None:
         from metrics_api.peers.asking import ask
 
         asked, nodes, pods = self._clock.monotonic(), 0, 0
@@ -98,8 +107,10 @@ class WarmStart:
             async for node in given:
                 # What was written since we asked is at most this old now: time on the way counts as age.
                 self._store.take_over(node, delay=self._clock.monotonic() - asked)
-                wanted.discard(node.name)
                 nodes, pods = nodes + 1, pods + len(node.pods)
+                if node.name in self._wanted:
+                    self._wanted.discard(node.name)
+                    self._nodes, self._pods = self._nodes + 1, self._pods + len(node.pods)
                 if perf_counter() - turn > _LONGEST_TURN:
                     await asyncio.sleep(0)
                     turn = perf_counter()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import (
-    AsyncIterator,
+    AsyncGenerator,
     Awaitable,
     Callable,
     Iterable,
@@ -20,7 +20,6 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Send
 
 from metrics_api.errors import PeerError, StatusError
@@ -143,7 +142,7 @@ class Giver:
         finally:
             self._giving -= 1
 
-    async def _give(self, names: Sequence[str]) -> AsyncIterator[bytes]:
+    async def _give(self, names: Sequence[str]) -> AsyncGenerator[bytes]:
         """Yield the document, giving way in between."""
         chunk, began = bytearray(), perf_counter()
         for name in names:
@@ -159,12 +158,14 @@ class Giver:
         yield bytes(chunk)
 
 
-class _Admitted(StreamingResponse):
+class _Admitted(Response):
     """A response that is admitted before its head is sent, and counts until it has ended, however it ends.
+
+    Starlette's own streaming would have the first peer wait, and all readers with it, while its engine is imported.
 
     Args:
         admission: Entered before anything is sent; may raise ``StatusError``.
-        content: The body.
+        content: The body; not read on when the peer has gone.
         media_type: Its type.
         headers: Of the response.
     """
@@ -172,14 +173,35 @@ class _Admitted(StreamingResponse):
     def __init__(
         self,
         admission: Callable[[], AbstractContextManager[None]],
-        content: AsyncIterator[bytes],
+        content: AsyncGenerator[bytes],
         *,
         media_type: str,
         headers: Mapping[str, str],
     ) -> None:
-        super().__init__(content, media_type=media_type, headers=headers)
+        super().__init__(media_type=media_type, headers=headers)
+        del self.headers["content-length"]  # not known yet: chunks
         self._admission = admission
+        self._content = content
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._admission():
-            await super().__call__(scope, receive, send)
+            leaving = asyncio.create_task(_left(receive))
+            try:
+                async with contextlib.aclosing(self._content):
+                    await self._send(send, leaving)
+            finally:
+                leaving.cancel()
+
+    async def _send(self, send: Send, leaving: asyncio.Task[None]) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for chunk in self._content:
+            if leaving.done():
+                return
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

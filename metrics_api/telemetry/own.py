@@ -34,6 +34,7 @@ class OwnCollector(Collector):
         yield from self._serving()
         yield from self._reading()
         yield from self._asking()
+        yield from self._starting()
 
     def _scraping(self) -> Iterator[Metric]:
         scrapes = CounterMetricFamily(
@@ -72,6 +73,12 @@ class OwnCollector(Collector):
             "The longest wait of a node for its next scrape.",
             "state",
             {key: each.most_wait for key, each in standing.items()},
+        )
+
+        yield GaugeMetricFamily(
+            "metrics_api_nodes_clock_skewed",
+            "Nodes whose clock is five seconds or more from ours.",
+            self._sources.skewed_nodes(),
         )
 
     def _serving(self) -> Iterator[Metric]:
@@ -151,6 +158,28 @@ class OwnCollector(Collector):
         )
         yield _gauge(
             "review_cache_size", "Reviews remembered.", "cache", {key: each.size for key, each in caches.items()}
+        )
+
+    def _starting(self) -> Iterator[Metric]:
+        warm = self._sources.warm_start()
+        if warm is None:
+            return
+        yield _gauge(
+            "warm_start_result",
+            "1 for how the warm start of this process went: whole, part or cold.",
+            "result",
+            {each: float(each == warm.result) for each in ("whole", "part", "cold")},
+        )
+        yield _gauge(
+            "warm_start_taken",
+            "Nodes and pods that another replica gave when this process started.",
+            "resource",
+            {"nodes": warm.nodes, "pods": warm.pods},
+        )
+        yield GaugeMetricFamily(
+            "metrics_api_warm_start_seconds",
+            "What the warm start took, from when nodes and pods were listed.",
+            warm.seconds,
         )
 
 

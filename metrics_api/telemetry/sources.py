@@ -47,6 +47,19 @@ class CacheCounts(NamedTuple):
     """Questions put to kube-apiserver, so far."""
 
 
+class WarmStartCounts(NamedTuple):
+    """What other replicas gave when this process started."""
+
+    result: str
+    """``whole``: of every node; ``part``: of some; ``cold``: of none."""
+    nodes: int
+    """Nodes that were given; what was not believed of them is among these."""
+    pods: int
+    """Pods on them."""
+    seconds: float
+    """What it took, from when nodes and pods were listed."""
+
+
 class RowCounts(NamedTuple):
     """The served objects of one resource, counted at one time."""
 
@@ -94,6 +107,14 @@ class Sources(Protocol):
 
     def rows(self) -> Mapping[str, RowCounts]:
         """Return resource -> counts, as of the last time they were made."""
+        ...
+
+    def skewed_nodes(self) -> int:
+        """Return the nodes whose clock is far from ours, as of the last time that rows were counted."""
+        ...
+
+    def warm_start(self) -> WarmStartCounts | None:
+        """Return how the warm start went; ``None`` before its end, and where it is off."""
         ...
 
     def certificate_expiries(self) -> Mapping[str, float]:

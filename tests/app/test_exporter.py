@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from metrics_api.api.app import build_api
 from metrics_api.api.probes import Probes
@@ -17,7 +18,7 @@ from metrics_api.store.store import Store
 from metrics_api.telemetry.kubelet_requests import KubeletRequests
 from metrics_api.telemetry.lag import LoopLag
 from metrics_api.telemetry.reads import Reads
-from tests.store.builders import HandClock, new_store, pod_info, record
+from tests.store.builders import HandClock, new_store, node_info, pod_info, record, scrape
 
 
 class Refusing:
@@ -65,6 +66,17 @@ async def test_metrics_can_be_asked_for_before_anything_has_begun_and_again_and_
         first, second = await asking.get("/metrics"), await asking.get("/metrics")
     assert (first.status_code, second.status_code) == (200, 200)
     assert 'metrics_api_completeness_ratio{resource="nodes"} 1.0' in second.text
+
+
+@pytest.mark.parametrize(("ahead", "skewed"), [(0.0, 0), (-4.0, 0), (7.0, 1), (-90.0, 1)])
+async def test_nodes_with_a_wrong_clock_are_counted(ahead: float, skewed: int) -> None:
+    clock = HandClock()
+    store = new_store(clock)
+    store.record(node_info("node-a"), scrape(clock, date=clock.now() + ahead))
+    async with client(store, clock) as asking:
+        response = await asking.get("/metrics")
+
+    assert f"metrics_api_nodes_clock_skewed {skewed:.1f}" in response.text.splitlines()
 
 
 async def test_metrics_are_authorized_like_any_path() -> None:

@@ -38,6 +38,8 @@ async def test_the_first_peer_that_gives_is_enough(tmp_path: Path) -> None:
 
     assert warm_start.check() is None
     assert (store.served_nodes, store.served_pods) == (3, 12)
+    assert warm_start.outcome is not None
+    assert warm_start.outcome[:3] == ("whole", 3, 12)
 
 
 async def test_a_peer_that_lacks_nodes_does_not_keep_the_others_from_being_asked(tmp_path: Path) -> None:
@@ -47,9 +49,21 @@ async def test_a_peer_that_lacks_nodes_does_not_keep_the_others_from_being_asked
         giving(tmp_path / "other", full_store()) as other,
         giving(tmp_path / "again", full_store(nodes=2)) as again,
     ):
-        await start(tmp_path, store, *(PeerTarget(*place) for place in (one, other, again))).run()
+        warm_start = start(tmp_path, store, *(PeerTarget(*place) for place in (one, other, again)))
+        await warm_start.run()
 
     assert (store.served_nodes, store.served_pods) == (3, 12)
+    assert warm_start.outcome is not None
+    assert warm_start.outcome[:3] == ("whole", 3, 12), "what two gave is counted once"
+
+
+async def test_what_no_peer_has_makes_it_a_warm_start_in_part(tmp_path: Path) -> None:
+    async with giving(tmp_path / "one", full_store(nodes=1)) as one:
+        warm_start = start(tmp_path, known_store(), PeerTarget(*one))
+        await warm_start.run()
+
+    assert warm_start.outcome is not None
+    assert warm_start.outcome[:3] == ("part", 1, 4)
 
 
 async def test_without_the_flag_nobody_is_asked() -> None:
@@ -57,6 +71,7 @@ async def test_without_the_flag_nobody_is_asked() -> None:
 
     assert warm_start.is_over
     await warm_start.run()
+    assert warm_start.outcome is None
 
 
 @pytest.mark.parametrize(
@@ -78,6 +93,8 @@ async def test_without_a_peer_the_start_is_a_cold_one(
 
     assert warm_start.check() is None
     assert store.served_pods == 0
+    assert warm_start.outcome is not None
+    assert warm_start.outcome[:3] == ("cold", 0, 0)
     (said,) = [record for record in caplog.records if record.message == "Starting without samples of other replicas"]
     assert reason in str(said.__dict__["fields"]["reason"])
 

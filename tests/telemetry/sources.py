@@ -10,7 +10,14 @@ from metrics_api.telemetry.exposition import expose, register
 from metrics_api.telemetry.kubelet_requests import KubeletRequests
 from metrics_api.telemetry.lag import LoopLag
 from metrics_api.telemetry.reads import Reads
-from metrics_api.telemetry.sources import CacheCounts, NodesStanding, RowCounts, WatchCounts, WatcherCounts
+from metrics_api.telemetry.sources import (
+    CacheCounts,
+    NodesStanding,
+    RowCounts,
+    WarmStartCounts,
+    WatchCounts,
+    WatcherCounts,
+)
 from tests.fakes import FakeClock
 
 
@@ -35,6 +42,12 @@ class FakeSources:
 
     def review_caches(self) -> Mapping[str, CacheCounts]:
         return {"access": CacheCounts(3, 40, 5)}
+
+    def skewed_nodes(self) -> int:
+        return 2
+
+    def warm_start(self) -> WarmStartCounts | None:
+        return WarmStartCounts("part", 9, 270, 0.8)
 
     def certificate_expiries(self) -> Mapping[str, float]:
         return {"serving": 2_000_000_000.0}

@@ -34,6 +34,13 @@ from tests.telemetry.sources import Exposed
         'metrics_api_review_cache_hits_total{cache="access"} 40.0',
         'metrics_api_review_cache_misses_total{cache="access"} 5.0',
         "metrics_api_event_loop_lag_seconds_count 0.0",
+        "metrics_api_nodes_clock_skewed 2.0",
+        'metrics_api_warm_start_result{result="whole"} 0.0',
+        'metrics_api_warm_start_result{result="part"} 1.0',
+        'metrics_api_warm_start_result{result="cold"} 0.0',
+        'metrics_api_warm_start_taken{resource="nodes"} 9.0',
+        'metrics_api_warm_start_taken{resource="pods"} 270.0',
+        "metrics_api_warm_start_seconds 0.8",
     ],
 )
 def test_what_is_counted_is_exposed(line: str) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from metrics_api.doctor.facts import Facts, known
 from metrics_api.doctor.findings import Finding, Severity, some, warning
-from metrics_api.reports import NodeReport
+from metrics_api.reports import SKEWED, NodeReport
 
 _NET = (
     "Look for a firewall or security group between the server and the kubelets' port, a NetworkPolicy, "
@@ -46,7 +46,6 @@ _REMEDIES = {
     "wrong_node": "Two nodes have one address, or a load balancer stands before them: see kubectl get nodes -o wide",
     "no_data": "The kubelet knows nothing of its node: see its log, and that of the container runtime (cgroup driver)",
 }
-_SKEWED = 5.0
 _UNSTEADY = 0.2
 _NONE_OF_THESE = ("first_sample", "not_asked")
 
@@ -125,7 +124,7 @@ def fallen_back(facts: Facts) -> Iterator[Finding]:
 
 def clocks(facts: Facts) -> Iterator[Finding]:
     """Nodes whose clock is wrong."""
-    found = [each for each in _reports(facts) if abs(each.skew) >= _SKEWED]
+    found = [each for each in _reports(facts) if abs(each.skew) >= SKEWED]
     if found:
         yield warning(
             "clock-skew",
