@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from metrics_api.clock import SystemClock
 from metrics_api.commands.top import find_kubeconfig
+from metrics_api.doctor.findings import EXIT_UNAVAILABLE
 from metrics_api.errors import KubeConfigError
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from metrics_api.kube.client import KubeClient
 
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h: 2 means that errors were found
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE
 _LARGEST_BODY = 64 << 20
 _LARGEST_CA = 1 << 20
+_ANSWERS = (403, 404)  # HTTP statuses by which a working API server refuses what is asked of it
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -142,13 +143,18 @@ async def _findings(options: argparse.Namespace, looking: Looking, inside: Insid
 
 
 async def _check_reachable(looking: Looking) -> None:
-    """Raise ``KubeConfigError`` when kube-apiserver gives no answer at all: then there is nothing to be found."""
+    """Raise ``KubeConfigError`` when kube-apiserver gives no answer, or only faults: then nothing can be found."""
     from metrics_api.doctor.facts import Unknown
-    from metrics_api.doctor.objects import Version
+    from metrics_api.doctor.objects import Node, Version
 
-    found = await looking.fetch("/version", Version)
-    if isinstance(found, Unknown) and found.code in (None, 401):
-        raise KubeConfigError(f"kube-apiserver cannot be asked: {found.why}")
+    version = await looking.fetch("/version", Version)
+    if not isinstance(version, Unknown):
+        return
+    if version.code in (None, 401):
+        raise KubeConfigError(f"kube-apiserver cannot be asked: {version.why}")
+    nodes = await looking.many("/api/v1/nodes", Node, most=1)  # a fault of one path is not a fault of all
+    if version.code not in _ANSWERS and isinstance(nodes, Unknown) and nodes.code not in _ANSWERS:
+        raise KubeConfigError(f"kube-apiserver answers with faults only: {version.why}; {nodes.why}")
 
 
 async def _inside(options: argparse.Namespace, looking: Looking, access: KubeAccess, clients: _Clients) -> Inside:

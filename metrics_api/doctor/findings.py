@@ -7,6 +7,10 @@ from enum import IntEnum
 
 import msgspec
 
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
+BLIND = "not-looked-blind"
+"""The finding that nothing could be looked at; an error where that is no matter of rights."""
+
 
 class Severity(IntEnum):
     """How bad a finding is; the exit code of a run is that of its worst."""
@@ -54,7 +58,9 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 0, 1 or 2: the worst severity, 0 when nothing was found."""
+    """Return 0, 1 or 2: the worst severity, 0 when nothing was found; 69 when every request to the cluster failed."""
+    if any(finding.id == BLIND and finding.severity is Severity.ERROR for finding in findings):
+        return EXIT_UNAVAILABLE
     return max((int(finding.severity) for finding in findings), default=0)
 
 

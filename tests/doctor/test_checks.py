@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from metrics_api.doctor.facts import LOOKED_AT, Discovery, Facts, Right, Unknown
-from metrics_api.doctor.findings import Finding, Severity
+from metrics_api.doctor.findings import EXIT_UNAVAILABLE, Finding, Severity, exit_code
 from metrics_api.doctor.judging import PREFLIGHT, judge
 from metrics_api.doctor.objects import (
     ApiService,
@@ -325,6 +325,7 @@ def test_when_nothing_may_be_looked_at_nothing_is_claimed() -> None:
         if name not in ("now", "target", "named_target", "account", "discovery", "more_nodes", "missing_reasons")
     }
     found = judge(Facts(now=NOW, target=TARGET, **hidden))
+    assert exit_code(found) == 1, "who may read nothing has still reached it"
     assert {finding.id: finding.severity for finding in found} == {
         "not-looked-blind": W,
         "not-looked-forbidden": I,
@@ -335,8 +336,10 @@ def test_when_nothing_may_be_looked_at_nothing_is_claimed() -> None:
 def test_when_every_request_fails_nothing_is_called_well() -> None:
     failed = Unknown("GET /api/v1/nodes: 500", 500)
     nothing: dict[str, Any] = {**dict.fromkeys(LOOKED_AT, failed), "pods": FOLLOWS}
-    worst = judge(Facts(now=NOW, target=TARGET, **nothing))[0]
+    all_found = judge(Facts(now=NOW, target=TARGET, **nothing))
+    worst = all_found[0]
     assert (worst.id, worst.severity, worst.evidence) == ("not-looked-blind", E, ("GET /api/v1/nodes: 500",))
+    assert exit_code(all_found) == EXIT_UNAVAILABLE
     found = judge(Facts(now=NOW, target=TARGET, **{**nothing, "nodes": ()}))
     assert "not-looked-blind" not in {finding.id for finding in found}
 

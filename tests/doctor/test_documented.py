@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from metrics_api.doctor.findings import BLIND
 from metrics_api.errors import ScrapeReason
 
 ROOT = Path(__file__).parents[2]
 MAKERS = ("error", "warning", "info", "Finding")
 COMPOSED = {
+    BLIND,
     *(f"kubelet-{reason.replace('_', '-')}" for reason in get_args(ScrapeReason)),
     *(f"{resource}-{what}" for resource in ("nodes", "pods") for what in ("expected", "lacking", "stale")),
     *(f"{kind}-without-metrics" for kind in ("pod", "node", "hpa-pods")),
     *(f"{kind}-expected" for kind in ("pod", "node")),
 }
-"""Ids that are put together from parts."""
+"""Ids that are put together from parts, or have a name."""
 
 
 def ids() -> Iterator[str]:

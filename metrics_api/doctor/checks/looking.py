@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metrics_api.doctor.facts import LOOKED_AT, NOT_ASKED, Facts, Unknown
-from metrics_api.doctor.findings import Finding, error, info, warning
+from metrics_api.doctor.findings import BLIND, Finding, error, info, warning
 
 _DENIED = (401, 403)
 
@@ -37,10 +37,10 @@ def _blind(facts: Facts) -> Iterator[Finding]:
         return
     what = "nothing of the cluster could be looked at, so nothing is known of its metrics"
     if all(value.code in _DENIED for value in asked):
-        yield warning("not-looked-blind", what, asked[0].why, remedy="Ask as somebody who may read the cluster")
+        yield warning(BLIND, what, asked[0].why, remedy="Ask as somebody who may read the cluster")
     else:
         why = next(value.why for value in asked if value.code not in _DENIED)
-        yield error("not-looked-blind", what, why, remedy="See to kube-apiserver, or to what answers in its place")
+        yield error(BLIND, what, why, remedy="See to kube-apiserver, or to what answers in its place")
 
 
 def part_only(facts: Facts) -> Iterator[Finding]:
