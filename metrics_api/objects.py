@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+WRITTEN = "metrics-api/ca-bundle"
+"""Annotation of an APIService: the digest of the caBundle that we wrote, so that another hand is noticed."""
+
 
 class ObjectName(NamedTuple):
     """What names an object of a known kind."""

@@ -107,6 +107,8 @@ class StatusReport(msgspec.Struct, frozen=True, rename="camel"):
     serving_certificate: CertificateReport | None
     """``None`` when its file cannot be read just now."""
     lag: LagReport
+    memory: int | None = None
+    """Resident bytes of the process; ``None`` where the system does not say."""
 
 
 class PodReport(msgspec.Struct, frozen=True, rename="camel"):

@@ -16,9 +16,9 @@ from typing import Protocol
 from metrics_api.commands.columns import columns
 from metrics_api.commands.top import find_kubeconfig
 from metrics_api.errors import KubeError, KubeStatusError
-from metrics_api.objects import APIServiceState
+from metrics_api.objects import WRITTEN, APIServiceState
 from metrics_api.timetext import format_rfc3339
-from metrics_api.verifiedtls.decide import API_SERVICES, OFF, SWITCH, WRITTEN
+from metrics_api.verifiedtls.decide import API_SERVICES, OFF, SWITCH
 from metrics_api.verifiedtls.material import ends_of
 
 _ATTEMPTS = 5

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from metrics_api.doctor.checks import memory
 from metrics_api.doctor.checks.autoscalers import REQUESTS_REMEDY, inactive, lacks_requests
 from metrics_api.doctor.facts import Facts, Unknown
 from metrics_api.doctor.findings import Finding, Severity, error, info, some, warning, worst_first
 from metrics_api.doctor.judging import KUBELET_CHECKS
-from metrics_api.doctor.objects import ServiceReference
+from metrics_api.doctor.objects import Node, ServiceReference, memory_in
 from metrics_api.doctor.single import NO_API, HpaFacts, Metrics, NodeFacts, PodFacts, reason_in
 from metrics_api.doctor.workloads import Hpa, Pod
 from metrics_api.reports import NodeReport
@@ -62,6 +63,8 @@ def _of_node(facts: NodeFacts) -> Iterator[Finding]:
     if isinstance(facts.metrics, Metrics):
         yield info("node-served", f"node {facts.name} has metrics, {_when(facts.metrics, facts.now)}")
         yield from _of_report(facts.report)
+        if isinstance(facts.node, Node):
+            yield from memory.of_node(facts.node, memory_in(facts.metrics.usage))
     else:
         yield from _with_cause(_lacking("node", f"node {facts.name}", facts.metrics), facts.report)
     if not isinstance(facts.node, Unknown) and not facts.node.ready:

@@ -101,6 +101,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     more_nodes: bool = False
     """Whether there are nodes beyond those."""
     nodes_with_metrics: frozenset[str] | Unknown = NOT_ASKED
+    node_memory: Mapping[str, int] = {}
+    """Node with metrics -> bytes that it uses, where that is said."""
     missing_reasons: Mapping[str, str] = {}
     """Some nodes without metrics -> what the metrics API says of them."""
     hpas: tuple[Hpa, ...] | Unknown = NOT_ASKED

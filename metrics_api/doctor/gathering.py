@@ -24,7 +24,9 @@ from metrics_api.doctor.objects import (
     ServiceReference,
     SigningRequest,
     Version,
+    memory_in,
 )
+from metrics_api.doctor.single import Metrics
 from metrics_api.doctor.workloads import Hpa, Pod, Workload
 from metrics_api.errors import KubeError
 from metrics_api.reports import NodeReport, StatusReport
@@ -141,13 +143,15 @@ async def _what_follows(looking: Looking, inside: Inside, facts: Facts, *, insta
         reports = group.create_task(_node_reports(inside, facts.status))
         served = group.create_task(_nodes_with_metrics(looking, facts))
         own_rights = group.create_task(_rights(looking, _INSTALLING, None)) if installing else None
+    found = served.result()
     facts = msgspec.structs.replace(
         facts,
         pods=pods,
         account=account,
         rights=rights.result(),
         node_reports=reports.result(),
-        nodes_with_metrics=served.result(),
+        nodes_with_metrics=found if isinstance(found, Unknown) else frozenset(found),
+        node_memory={} if isinstance(found, Unknown) else {name: used for name, used in found.items() if used},
         own_rights=NOT_ASKED if own_rights is None else own_rights.result(),
     )
     return msgspec.structs.replace(facts, missing_reasons=await _missing_reasons(looking, facts))
@@ -271,12 +275,15 @@ async def _node_reports(inside: Inside, status: StatusReport | Unknown) -> tuple
     return status if isinstance(status, Unknown) else await inside.unwell_nodes()
 
 
-async def _nodes_with_metrics(looking: Looking, facts: Facts) -> frozenset[str] | Unknown:
+async def _nodes_with_metrics(looking: Looking, facts: Facts) -> dict[str, int | None] | Unknown:
+    """Return node -> bytes that it uses, ``None`` when that is not said."""
     failures = [each.failure for each in facts.discovery.values()]
     for version, discovery in facts.discovery.items():
         if not discovery.failure:
-            found = await looking.many(f"/apis/{GROUP}/{version}/nodes", _Named, most=5 * 1000)
-            return found if isinstance(found, Unknown) else frozenset(each.metadata.name for each in found[0])
+            found = await looking.many(f"/apis/{GROUP}/{version}/nodes", Metrics, most=5 * 1000)
+            if isinstance(found, Unknown):
+                return found
+            return {each.metadata.name: memory_in(each.usage) for each in found[0]}
     return Unknown(failures[0] if failures else "the cluster has no metrics API", follows=True)
 
 

@@ -12,6 +12,7 @@ from metrics_api.doctor.checks import (
     discovery,
     kubelets,
     looking,
+    memory,
     network,
     pods,
     preflight,
@@ -19,6 +20,7 @@ from metrics_api.doctor.checks import (
     rows,
     server,
     service,
+    verified_tls,
 )
 from metrics_api.doctor.facts import Facts
 from metrics_api.doctor.findings import Finding, worst_first
@@ -28,6 +30,7 @@ Check = Callable[[Facts], Iterator[Finding]]
 
 KUBELET_CHECKS: tuple[Check, ...] = (
     kubelets.failing,
+    kubelets.own_fargate_node,
     kubelets.unsteady,
     kubelets.slow,
     kubelets.fallen_back,
@@ -42,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     api_services.unavailable,
     api_services.version_without_backend,
     api_services.trust,
+    verified_tls.left_behind,
     service.missing,
     service.port,
     service.endpoints,
@@ -49,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     pods.failing,
     pods.unready,
     pods.killed,
+    memory.short,
     pods.host_network,
     pods.flags,
     aggregation.not_enabled,
@@ -73,6 +78,7 @@ CHECKS: tuple[Check, ...] = (
     rows.incomplete,
     rows.stale,
     rows.dropped,
+    memory.above_allocatable,
     autoscalers.wanting,
     server.says_nothing,
     looking.not_looked,

@@ -5,7 +5,11 @@ Rules and fields: the API reference of each group; nothing here is written, ever
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from metrics_api.quantity import parse_quantity
 
 
 class Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -155,6 +159,9 @@ class NodeStatus(msgspec.Struct, frozen=True, rename="camel"):
 
     addresses: tuple[NodeAddress, ...] | None = None
     conditions: tuple[Condition, ...] | None = None
+    allocatable: dict[str, Any] | None = None
+    """Resource -> quantity that pods may have."""
+    capacity: dict[str, Any] | None = None
     node_info: NodeInfo = NodeInfo()
 
 
@@ -163,6 +170,11 @@ class Node(msgspec.Struct, frozen=True, rename="camel"):
 
     metadata: Metadata = Metadata()
     status: NodeStatus = NodeStatus()
+
+    @property
+    def is_fargate(self) -> bool:
+        """Whether it is one of EKS Fargate, which has one pod."""
+        return (self.metadata.labels or {}).get("eks.amazonaws.com/compute-type") == "fargate"
 
     @property
     def ready(self) -> bool:
@@ -234,3 +246,12 @@ class Version(msgspec.Struct, frozen=True, rename="camel"):
     """``/version``."""
 
     git_version: str = ""
+
+
+def memory_in(resources: dict[str, Any] | None) -> int | None:
+    """Return the bytes of memory in a list of resources; ``None`` when there are none, or they are no quantity."""
+    quantity = (resources or {}).get("memory")
+    try:
+        return None if quantity is None else int(parse_quantity(str(quantity)))
+    except ValueError:
+        return None

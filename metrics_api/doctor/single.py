@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,8 @@ class Metrics(msgspec.Struct, frozen=True):
 
     timestamp: str = ""
     window: str = ""
+    usage: dict[str, Any] | None = None
+    """Of a node: resource -> quantity."""
     metadata: Metadata = Metadata()
 
 

@@ -35,15 +35,17 @@ class ContainerStatus(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class EnvironmentVariable(msgspec.Struct, frozen=True, rename="camel"):
-    """One of a container's variables; only the name is looked at."""
+    """One of a container's variables."""
 
     name: str = ""
+    value: str = ""
 
 
 class Resources(msgspec.Struct, frozen=True, rename="camel"):
     """``resources`` of a container."""
 
     requests: dict[str, Any] | None = None
+    limits: dict[str, Any] | None = None
 
 
 class Container(msgspec.Struct, frozen=True, rename="camel"):

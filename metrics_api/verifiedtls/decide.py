@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from metrics_api.objects import APIServiceState, Endpoint, ObjectName
+from metrics_api.objects import WRITTEN, APIServiceState, Endpoint, ObjectName
 from metrics_api.verifiedtls.material import (
     Change,
     Lifetimes,
@@ -28,8 +28,6 @@ API_SERVICES = ("v1beta1.metrics.k8s.io", "v1.metrics.k8s.io")
 SWITCH = "metrics-api/verified-tls"
 """Annotation of an APIService: ``off`` keeps this program away from it. Of the Secret: ``managed`` says it is ours."""
 OFF, MANAGED = "off", "managed"
-WRITTEN = "metrics-api/ca-bundle"
-"""Annotation of an APIService: the digest of the caBundle that we wrote, so that another hand is noticed."""
 ROTATE = "metrics-api/rotate"
 """Annotation of the Secret, of any value: a person wants another authority now. Taken away when that is made."""
 _INJECTORS = ("cert-manager.io/inject-", "service.beta.openshift.io/inject-cabundle")

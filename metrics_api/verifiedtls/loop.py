@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from metrics_api.clock import Clock
 from metrics_api.errors import KubeError, KubeStatusError, ServingSecretError, StartupError
-from metrics_api.objects import APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
+from metrics_api.objects import WRITTEN, APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
 from metrics_api.pki import KeyPair
 from metrics_api.timetext import format_rfc3339
 from metrics_api.verifiedtls import material
@@ -17,7 +17,6 @@ from metrics_api.verifiedtls.decide import (
     MANAGED,
     ROTATE,
     SWITCH,
-    WRITTEN,
     Observed,
     Presented,
     Publish,

@@ -113,6 +113,12 @@ async def test_status_counts_what_is_served_and_why_the_rest_is_not() -> None:
     assert (rows["pods"].expected, rows["pods"].served, rows["pods"].lacking) == (3, 1, {"timeout": 2})
 
 
+async def test_status_says_how_much_memory_the_process_has() -> None:
+    memory = (await Bench().status()).memory
+    assert memory is not None
+    assert 10 << 20 < memory < 10 << 30
+
+
 async def test_status_says_what_keeps_the_server_unready() -> None:
     assert (await Bench().status()).unready == {}
     assert (await Bench(unready="no metrics to serve").status()).unready == {

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from metrics_api.doctor.facts import Facts
+from metrics_api.doctor.facts import Facts, Unknown
 from metrics_api.doctor.objects import (
     ApiService,
     ApiServiceSpec,
@@ -25,7 +25,17 @@ from metrics_api.doctor.objects import (
     ServiceReference,
     ServiceSpec,
 )
-from metrics_api.doctor.workloads import Container, ContainerStatus, Pod, PodSpec, PodStatus
+from metrics_api.doctor.workloads import (
+    Container,
+    ContainerStatus,
+    Pod,
+    PodSpec,
+    PodStatus,
+    PodTemplate,
+    Resources,
+    Workload,
+    WorkloadSpec,
+)
 from metrics_api.pki import Authority
 from metrics_api.reports import (
     CertificateReport,
@@ -153,3 +163,29 @@ def well(**changes: Any) -> Facts:
         node_reports=(),
     )
     return msgspec.structs.replace(facts, **changes)
+
+
+def inside(**changes: Any) -> dict[str, Any]:
+    return {"status": status(**changes)}
+
+
+def verified(*condition: str, **annotations: str) -> ApiService:
+    marked = Metadata(annotations={"metrics-api/ca-bundle": "a digest", **annotations})
+    return msgspec.structs.replace(api_service(*condition), metadata=marked)
+
+
+def sized(**memory: str) -> Pod:
+    resources = Resources(**{kind: {"memory": quantity} for kind, quantity in memory.items()})
+    return pod(containers=(Container("metrics-server", "x", args=("--secure-port=1",), resources=resources),))
+
+
+def deployed(*containers: Container) -> Workload:
+    return Workload(Metadata("metrics-server"), WorkloadSpec(template=PodTemplate(spec=PodSpec(containers=containers))))
+
+
+FORBIDDEN = Unknown("403 Forbidden: GET /x: you may not", 403)
+MIB = 1 << 20
+SMALL = Node(Metadata("n1"), NodeStatus(allocatable={"memory": "1.2Gi"}, capacity={"memory": "3.7Gi"}))
+OFF: dict[str, Any] = {"kubelet-request-timeout": 10.0, "verified-tls": ""}
+ON_FARGATE = Node(Metadata("n1", labels={"eks.amazonaws.com/compute-type": "fargate"}))
+FARGATE: dict[str, Any] = {"nodes": (ON_FARGATE, node("n2"), node("n3")), "pods": (pod(node_name="n1"),)}

@@ -9,13 +9,15 @@ import pytest
 from metrics_api.doctor.answers import judge_hpa, judge_node, judge_pod
 from metrics_api.doctor.facts import Unknown
 from metrics_api.doctor.findings import Finding, Severity
-from metrics_api.doctor.objects import Condition, Conditions, Metadata
+from metrics_api.doctor.objects import Condition, Conditions, Metadata, Node, NodeStatus
 from metrics_api.doctor.single import NO_API, HpaFacts, Metrics, NodeFacts, PodFacts
 from metrics_api.doctor.workloads import Container, Hpa, HpaMetric, HpaSpec, Pod, PodSpec, PodStatus, Resources
 from metrics_api.doctor.workloads import ResourceMetric as Resource
 from tests.doctor.reports import NOW, failing, node
 
 METRICS = Metrics("2026-09-01T11:59:52Z", "15s")
+BUSY = Metrics("2026-09-01T11:59:52Z", "15s", usage={"cpu": "1", "memory": "3Gi"})
+SMALL = Node(Metadata("n1"), NodeStatus(allocatable={"memory": "1228Mi"}))
 E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741 - a table is read by its columns
 
 
@@ -67,6 +69,8 @@ def test_of_a_pod(changes: dict[str, Any], wanted: list[tuple[str, Severity]], w
     [
         ({}, [("node-served", I)]),
         ({"node": None}, [("node-unknown", E)]),
+        ({"node": SMALL, "metrics": BUSY}, [("node-not-ready", W), ("node-served", I), ("node-memory-above", I)]),
+        ({"node": node("n1"), "metrics": BUSY}, [("node-served", I)]),
         ({"node": node("n1", ready=False)}, [("node-not-ready", W), ("node-served", I)]),
         (
             {"metrics": lacking("was never scraped: tls"), "report": failing(reason="tls")},

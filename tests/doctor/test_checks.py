@@ -24,12 +24,37 @@ from metrics_api.doctor.objects import (
     SigningRequestSpec,
     SigningRequestStatus,
 )
-from metrics_api.doctor.workloads import Container, ContainerState, ContainerStates, ContainerStatus, Hpa, Workload
+from metrics_api.doctor.workloads import (
+    Container,
+    ContainerState,
+    ContainerStates,
+    ContainerStatus,
+    Hpa,
+    Workload,
+)
 from metrics_api.reports import CertificateReport, PodReport, RowsReport, TrustReport, WatchReport
-from tests.doctor.reports import NOW, TARGET, api_service, endpoint_slice, failing, node, node_report, pod, status, well
+from tests.doctor.reports import (
+    FARGATE,
+    FORBIDDEN,
+    MIB,
+    NOW,
+    OFF,
+    SMALL,
+    TARGET,
+    api_service,
+    endpoint_slice,
+    failing,
+    inside,
+    node,
+    node_report,
+    pod,
+    sized,
+    status,
+    verified,
+    well,
+)
 
 OTHER = ServiceReference("monitoring", "prometheus-adapter", 443)
-FORBIDDEN = Unknown("403 Forbidden: GET /x: you may not", 403)
 CLOSED = "failing or missing response from https://10.0.0.9:10250/apis/metrics.k8s.io/v1"
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 ALL_STREAMS = NetworkPolicy(Metadata("deny"), NetworkPolicySpec(LabelSelector(), ("Ingress", "Egress")))
@@ -61,10 +86,6 @@ def request(*, pending: bool = True, signer: str = KUBELET_SERVING) -> SigningRe
 def hpa(message: str) -> Hpa:
     condition = Condition("ScalingActive", "False", "FailedGetResourceMetric", message)
     return Hpa(Metadata("cart", "shop"), status=Conditions((condition,)))
-
-
-def inside(**changes: Any) -> dict[str, Any]:
-    return {"status": status(**changes)}
 
 
 def certificate(left: float) -> dict[str, Any]:
@@ -153,6 +174,19 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("server-port-conflict", E, {"pods": (pod(host_network=True),)}, "10250"),
     ("server-resolution", W, {"pods": (pod("--secure-port=1", "--metric-resolution=5s"),)}, "Use 10s"),
     ("kubelet-insecure", W, {"pods": (pod("--secure-port", "1", "--kubelet-insecure-tls"),)}, "serverTLSBootstrap"),
+    ("server-memory-short", W, {**inside(memory=180 * MIB), "pods": (sized(limits="200Mi"),)}, "memory to 270Mi"),
+    ("server-memory-short", I, {**inside(memory=230 * MIB), "pods": (sized(requests="200Mi"),)}, "requests 200"),
+    ("node-memory-above", I, {"nodes": (SMALL,), "node_memory": {"n1": 3 << 30}}, "n1: 250 %: 3.0 GiB used"),
+    ("verified-tls-left", W, {"api_services": {"v1beta1": verified()}}, "metrics-api verified-tls undo"),
+    ("verified-tls-left", W, {"api_services": {"v1beta1": verified()}, "pods": ()} | inside(flags=OFF), "the server"),
+    (
+        "verified-tls-left",
+        E,
+        {"api_services": {"v1": None, "v1beta1": verified("False", "FailedDiscoveryCheck", f"{CLOSED}: x509: unknown")}}
+        | {"deployment": Workload(Metadata("metrics-server")), "pods": (pod("--verified-tls=a/b"),)},
+        "Deployment kube-system/metrics-server runs without it",
+    ),
+    ("kubelet-fargate", I, {"node_reports": (failing(),), **FARGATE}, "A known limit of EKS Fargate"),
     ("authentication-config-missing", E, {"authentication": None}, "does not exist"),
     ("front-proxy-authority-missing", E, {"authentication": {"client-ca-file": "x"}}, "--requestheader-client-ca-file"),
     ("front-proxy-authority-broken", E, {"authentication": {"requestheader-client-ca-file": "x"}}, "no certificates"),

@@ -145,6 +145,19 @@ async def test_the_service_is_the_one_that_the_apiservice_names_unless_another_i
     assert named.named_target
 
 
+async def test_what_nodes_use_is_read_with_which_of_them_have_metrics() -> None:
+    used = {"usage": {"cpu": "1", "memory": "3Gi"}}
+    asking, _ = looking(
+        {
+            V1BETA1: {"spec": {}},
+            "/apis/metrics.k8s.io/v1beta1": {},
+            "/apis/metrics.k8s.io/v1beta1/nodes": {"items": [{**node("a"), **used}, node("b")]},
+        }
+    )
+    found = await gather(asking, Target(), Inside(asking), SystemClock())
+    assert (found.nodes_with_metrics, found.node_memory) == (frozenset(("a", "b")), {"a": 3 << 30})
+
+
 async def test_only_reviews_are_ever_sent() -> None:
     asking, kube = looking({V1BETA1: {"spec": {}}})
     await gather(asking, Target(), Inside(asking), SystemClock(), installing=True)

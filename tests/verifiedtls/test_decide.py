@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from metrics_api.objects import APIServiceState, Endpoint, ObjectName
+from metrics_api.objects import WRITTEN, APIServiceState, Endpoint, ObjectName
 from metrics_api.verifiedtls import material
 from metrics_api.verifiedtls.decide import (
     MANAGED,
     OFF,
     SWITCH,
-    WRITTEN,
     Observed,
     Presented,
     Publish,

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from metrics_api.errors import KubeError, KubeStatusError, KubeUnreachableError, StartupError
-from metrics_api.objects import APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
+from metrics_api.objects import WRITTEN, APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
 from metrics_api.pki import KeyPair
-from metrics_api.verifiedtls.decide import MANAGED, SWITCH, WRITTEN, Presented, digest
+from metrics_api.verifiedtls.decide import MANAGED, SWITCH, Presented, digest
 from metrics_api.verifiedtls.dial import dial_all
 from metrics_api.verifiedtls.loop import Dial, Timing, VerifiedTls
 from metrics_api.verifiedtls.material import (

@@ -26,6 +26,7 @@ from metrics_api.telemetry.reads import Reads
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _NODES_AT_ONCE = 20  # then reads have their turn; about a millisecond
 _OLDEST = 1.0
+_MEMORY = Path("/proc/self/statm")
 
 
 class StatusReporter:
@@ -114,6 +115,7 @@ class StatusReporter:
             ),
             serving_certificate=await asyncio.to_thread(described_file, self._certificate),
             lag=LagReport(lags.quantile(0.5), lags.quantile(0.99)),
+            memory=_resident(),
         )
 
     async def _count_lacking(self) -> tuple[Counter[str], Counter[str]]:
@@ -145,6 +147,14 @@ class StatusReporter:
         }
 
 
+def _resident() -> int | None:
+    """Return the bytes of this process that are in memory, ``None`` where the system does not say."""
+    try:
+        return int(_MEMORY.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def _flags(settings: Settings) -> dict[str, str | int | float | bool | None]:
     """Return the flags that decide whether metrics come, none of them a secret."""
     return {
@@ -160,6 +170,7 @@ def _flags(settings: Settings) -> dict[str, str | int | float | bool | None]:
         "kubelet-certificate-authority": settings.kubelet_certificate_authority,
         "kubelet-tls-verify": settings.kubelet_tls_verify,
         "deprecated-kubelet-completely-insecure": settings.deprecated_kubelet_completely_insecure,
+        "verified-tls": settings.verified_tls,
         "bind-address": str(settings.bind_address),
         "secure-port": settings.secure_port,
         "authentication-skip-lookup": settings.authentication_skip_lookup,

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from metrics_api.doctor.checks.telling import when_told
 from metrics_api.doctor.facts import Facts, Unknown, known
 from metrics_api.doctor.findings import Finding, Severity, error, some, warning
+from metrics_api.reports import StatusReport
 
 _NAME = "kube-system/extension-apiserver-authentication"
 _FRONT_PROXY = "requestheader-client-ca-file"
@@ -82,11 +84,9 @@ def allowed_names(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def believed(facts: Facts) -> Iterator[Finding]:
+@when_told
+def believed(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """What the server has made of it."""
-    status = known(facts.status)
-    if status is None:
-        return
     trust = status.trust
     if trust.fault:
         yield error(
@@ -112,10 +112,10 @@ def believed(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def refused(facts: Facts) -> Iterator[Finding]:
+@when_told
+def refused(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """Certificates that the server refused, perhaps kube-apiserver's own."""
-    status = known(facts.status)
-    if status is None or not status.trust.refused:
+    if not status.trust.refused:
         return
     services = (known(facts.api_services) or {}).values()
     conditions = [each.available for each in services if each is not None]

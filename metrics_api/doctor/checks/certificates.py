@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from metrics_api.doctor.facts import Facts, Unknown, known
+from metrics_api.doctor.checks.telling import when_told
+from metrics_api.doctor.facts import Facts, Unknown
 from metrics_api.doctor.findings import Finding, counted, error, some, warning
+from metrics_api.reports import StatusReport
 from metrics_api.timetext import parse_rfc3339
 
 _SIGNER = "kubernetes.io/kubelet-serving"
@@ -30,10 +32,10 @@ def pending(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def own(facts: Facts) -> Iterator[Finding]:
+@when_told
+def own(status: StatusReport, _: Facts) -> Iterator[Finding]:
     """The server's serving certificate."""
-    status = known(facts.status)
-    if status is None or status.serving_certificate is None:
+    if status.serving_certificate is None:
         return
     certificate = status.serving_certificate
     left = certificate.not_after - status.time

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
+from metrics_api.doctor.checks.telling import when_told
 from metrics_api.doctor.facts import Facts, known
-from metrics_api.doctor.findings import Finding, Severity, some, warning
-from metrics_api.reports import SKEWED, NodeReport
+from metrics_api.doctor.findings import Finding, Severity, info, some, warning
+from metrics_api.reports import SKEWED, NodeReport, StatusReport
 
 _NET = (
     "Look for a firewall or security group between the server and the kubelets' port, a NetworkPolicy, "
@@ -47,6 +48,7 @@ _REMEDIES = {
     "no_data": "The kubelet knows nothing of its node: see its log, and that of the container runtime (cgroup driver)",
 }
 _UNSTEADY = 0.2
+_NO_CONNECTION = ("timeout", "unreachable", "refused")
 _NONE_OF_THESE = ("first_sample", "not_asked")
 
 
@@ -54,7 +56,7 @@ def failing(facts: Facts) -> Iterator[Finding]:
     """Nodes whose scrapes fail, by reason."""
     groups: dict[str, list[NodeReport]] = {}
     for report in _reports(facts):
-        if report.reason is not None:
+        if report.reason is not None and not _is_own_fargate_node(report, facts):
             groups.setdefault(report.reason, []).append(report)
     for reason, reports in sorted(groups.items(), key=lambda item: -len(item[1])):
         unserved = [report for report in reports if not report.served]
@@ -69,6 +71,19 @@ def failing(facts: Facts) -> Iterator[Finding]:
             (*some([_said(report) for report in reports]), *_shared_network(reports, facts)),
             remedy,
         )
+
+
+def own_fargate_node(facts: Facts) -> Iterator[Finding]:
+    """A server on EKS Fargate cannot ask the kubelet of the node that it has to itself."""
+    for report in _reports(facts):
+        if report.reason is not None and _is_own_fargate_node(report, facts):
+            yield info(
+                "kubelet-fargate",
+                f"{report.name} is the Fargate node that the server runs on: its kubelet does not answer its own pod",
+                _said(report),
+                remedy="A known limit of EKS Fargate; nothing is wrong. Only the server's own pod lacks metrics. Two "
+                "replicas, or one on another kind of node, have no node that nobody can ask",
+            )
 
 
 def unsteady(facts: Facts) -> Iterator[Finding]:
@@ -89,10 +104,10 @@ def unsteady(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def slow(facts: Facts) -> Iterator[Finding]:
+@when_told
+def slow(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """Nodes that take long to answer."""
-    status = known(facts.status)
-    limit = None if status is None else status.flags.get("kubelet-request-timeout")
+    limit = status.flags.get("kubelet-request-timeout")
     if not isinstance(limit, float | int):
         return
     found = [each for each in _reports(facts) if each.reason is None and each.took >= limit / 2]
@@ -162,6 +177,12 @@ def _reports(facts: Facts) -> tuple[NodeReport, ...]:
     return known(facts.node_reports) or ()
 
 
+def _is_own_fargate_node(report: NodeReport, facts: Facts) -> bool:
+    nodes = (node for node in known(facts.nodes) or () if node.metadata.name == report.name)
+    hosts = {pod.spec.node_name for pod in known(facts.pods) or ()}
+    return report.reason in _NO_CONNECTION and report.name in hosts and any(node.is_fargate for node in nodes)
+
+
 def _share(reports: Sequence[NodeReport], facts: Facts) -> str:
     """Return how many nodes of how many; where only one is looked at, just that."""
     status = known(facts.status)
@@ -190,7 +211,7 @@ def _version(name: str, facts: Facts) -> str:
 
 def _shared_network(reports: Sequence[NodeReport], facts: Facts) -> tuple[str, ...]:
     """Say when all nodes that cannot be reached are in one network and the server is not: that is a firewall."""
-    if len(reports) < 3 or reports[0].reason not in ("timeout", "unreachable", "refused"):
+    if len(reports) < 3 or reports[0].reason not in _NO_CONNECTION:
         return ()
     networks = {_network(report.address) for report in reports}
     own = {

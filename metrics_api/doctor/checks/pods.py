@@ -98,7 +98,7 @@ def killed(facts: Facts) -> Iterator[Finding]:
 
 def host_network(facts: Facts) -> Iterator[Finding]:
     """On the host's network the kubelet has its port already."""
-    for pod, container in _servers(facts):
+    for pod, container in servers(facts):
         if pod.spec.host_network and container.flag("secure-port") in (_KUBELET_PORT, None):
             yield error(
                 "server-port-conflict",
@@ -110,7 +110,7 @@ def host_network(facts: Facts) -> Iterator[Finding]:
 
 def flags(facts: Facts) -> Iterator[Finding]:
     """Flags that work, and are still not good."""
-    for pod, container in _servers(facts):
+    for pod, container in servers(facts):
         resolution = _seconds(container.flag("metric-resolution"))
         if resolution is not None and resolution < _LEAST_RESOLUTION:
             yield warning(
@@ -141,8 +141,8 @@ def _pods(facts: Facts) -> tuple[Pod, ...]:
     return tuple(pod for pod in found if not pod.metadata.deletion_timestamp)
 
 
-def _servers(facts: Facts) -> Iterator[tuple[Pod, Container]]:
-    """Yield each pod with the container that has a server's flags, or its first."""
+def servers(facts: Facts) -> Iterator[tuple[Pod, Container]]:
+    """Yield each pod of the server with the container that has a server's flags, or its first."""
     for pod in _pods(facts):
         containers = pod.spec.containers or ()
         found = next((each for each in containers if each.flag("secure-port") is not None), None)

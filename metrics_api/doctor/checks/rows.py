@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from metrics_api.doctor.checks.telling import when_told
 from metrics_api.doctor.facts import Facts, Unknown, known
 from metrics_api.doctor.findings import Finding, counted, error, info, some, warning
+from metrics_api.reports import StatusReport
 
 _TRANSIENT = ("first_sample", "not_asked")
 _PREFIX = "not found: "
@@ -27,11 +29,9 @@ def nodes_missing(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def incomplete(facts: Facts) -> Iterator[Finding]:
+@when_told
+def incomplete(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """How complete the server's rows are, and why the rest is lacking."""
-    status = known(facts.status)
-    if status is None:
-        return
     for resource, rows in status.rows.items():
         lacking = {reason: count for reason, count in rows.lacking.items() if reason not in _TRANSIENT}
         waiting = sum(count for reason, count in rows.lacking.items() if reason in _TRANSIENT)
@@ -51,11 +51,9 @@ def incomplete(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def stale(facts: Facts) -> Iterator[Finding]:
+@when_told
+def stale(status: StatusReport, _: Facts) -> Iterator[Finding]:
     """Rows that are old."""
-    status = known(facts.status)
-    if status is None:
-        return
     for resource, rows in status.rows.items():
         if rows.stale:
             yield warning(
@@ -66,10 +64,10 @@ def stale(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def dropped(facts: Facts) -> Iterator[Finding]:
+@when_told
+def dropped(status: StatusReport, _: Facts) -> Iterator[Finding]:
     """Points that could not be used."""
-    status = known(facts.status)
-    if status is not None and status.dropped:
+    if status.dropped:
         yield info(
             "points-dropped",
             "some points of kubelets' documents were not used; the rest of them was",

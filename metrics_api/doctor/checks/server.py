@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from metrics_api.doctor.checks.telling import when_told
 from metrics_api.doctor.facts import Facts, Unknown, known
 from metrics_api.doctor.findings import Finding, error, info, warning
+from metrics_api.reports import StatusReport
 
 _GRACE = 60.0
 _SETTLED = 600.0  # the start itself makes it late a few times
@@ -51,10 +53,10 @@ def says_nothing(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def unready(facts: Facts) -> Iterator[Finding]:
+@when_told
+def unready(status: StatusReport, _: Facts) -> Iterator[Finding]:
     """Why it is not ready."""
-    status = known(facts.status)
-    if status is not None and status.unready:
+    if status.unready:
         yield error(
             "server-unready",
             f"the server is not ready ({status.uptime:.0f} s after its start)",
@@ -63,11 +65,9 @@ def unready(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def watches(facts: Facts) -> Iterator[Finding]:
+@when_told
+def watches(status: StatusReport, _: Facts) -> Iterator[Finding]:
     """Its watches of kube-apiserver."""
-    status = known(facts.status)
-    if status is None:
-        return
     for name, watch in status.watches.items():
         if watch.fault:
             since = "never" if watch.last_contact is None else f"{status.time - watch.last_contact:.0f} s ago"
@@ -92,10 +92,10 @@ def watches(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def not_called(facts: Facts) -> Iterator[Finding]:
+@when_told
+def not_called(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """kube-apiserver has never asked it anything."""
-    status = known(facts.status)
-    if status is None or status.unready or status.uptime < _GRACE or status.answered.get("discovery"):
+    if status.unready or status.uptime < _GRACE or status.answered.get("discovery"):
         return
     if status.trust.refused:  # somebody came and was not believed: `aggregation.refused` says so
         return
@@ -113,10 +113,10 @@ def not_called(facts: Facts) -> Iterator[Finding]:
     )
 
 
-def insecure(facts: Facts) -> Iterator[Finding]:
+@when_told
+def insecure(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """It believes any kubelet; said here where its pods are not to be seen."""
-    status = known(facts.status)
-    if status is not None and status.flags.get("kubelet-tls-verify") == "none" and not known(facts.pods):
+    if status.flags.get("kubelet-tls-verify") == "none" and not known(facts.pods):
         yield warning(
             "kubelet-insecure",
             "the server believes any kubelet: --kubelet-tls-verify=none or --kubelet-insecure-tls",
@@ -125,10 +125,10 @@ def insecure(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def late(facts: Facts) -> Iterator[Finding]:
+@when_told
+def late(status: StatusReport, _: Facts) -> Iterator[Finding]:
     """Its event loop is late."""
-    status = known(facts.status)
-    if status is not None and status.uptime >= _SETTLED and status.lag.p99 >= _LATE:
+    if status.uptime >= _SETTLED and status.lag.p99 >= _LATE:
         yield warning(
             "server-late",
             f"the server wakes up late: one in a hundred times by {status.lag.p99:g} s",
@@ -136,10 +136,10 @@ def late(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def proxies(facts: Facts) -> Iterator[Finding]:
+@when_told
+def proxies(status: StatusReport, facts: Facts) -> Iterator[Finding]:
     """Proxy variables in its environment."""
-    status = known(facts.status)
-    found = () if status is None else tuple(name for name in status.proxies if name != "NO_PROXY")
+    found = tuple(name for name in status.proxies if name != "NO_PROXY")
     if found and not known(facts.pods):
         yield info(
             "server-proxy",
