@@ -58,7 +58,7 @@ async def _serve(options: argparse.Namespace) -> None:
         seed=options.seed,
         sampling=options.sampling,
         psi=options.psi,
-        shared_certificates=True,
+        certificates="shared",
     ) as cluster:
         started = time.monotonic() - began
         kubeconfig = write_kubeconfig(Path(options.directory) / "kubeconfig", cluster.server_kubeconfig())

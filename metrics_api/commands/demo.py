@@ -150,7 +150,10 @@ async def _cluster(options: argparse.Namespace) -> AsyncIterator[LocalCluster]:
     _say("A cluster for demonstration and tests, on loopback only. It is not a Kubernetes.")
     many = options.nodes > 50 and not options.fault.needs_own_certificates
     async with LocalCluster(
-        nodes=options.nodes, pods_per_node=options.pods, seed=options.seed, shared_certificates=many
+        nodes=options.nodes,
+        pods_per_node=options.pods,
+        seed=options.seed,
+        certificates="shared" if many else "per_node",
     ) as cluster:
         kubelets = "1 kubelet" if options.nodes == 1 else f"{options.nodes} kubelets"
         _say(f"{kubelets} and an API server at {cluster.api.url} in {time.monotonic() - began:.1f} s")

@@ -17,6 +17,7 @@ from metrics_api.localcluster.apiserver import ApiServer
 from metrics_api.localcluster.attributes import Attributes
 from metrics_api.localcluster.authorities import FRONT_PROXY_NAME, Authorities
 from metrics_api.localcluster.fleet.authorization import Decision, Forbidden, Subject
+from metrics_api.localcluster.fleet.certificates import Certificates
 from metrics_api.localcluster.fleet.server import Fleet, SamplingMode
 from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import API_SERVICES, NAMESPACES, NODES, PODS
@@ -36,7 +37,7 @@ class LocalCluster:
         sampling: Which samples the kubelets have.
         psi: Whether summaries have pressure blocks, as from Kubernetes 1.34 on.
         timing: Of the aggregation layer; kube-apiserver's when ``None``.
-        shared_certificates: One serving certificate for many kubelets, which starts a large fleet faster.
+        certificates: Who signs the kubelets' serving certificates; ``shared`` ones start a large fleet faster.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class LocalCluster:
         sampling: SamplingMode = "kubelet",
         psi: bool = True,
         timing: Timing | None = None,
-        shared_certificates: bool = False,
+        certificates: Certificates = "per_node",
     ) -> None:
         self.clock = clock or SystemClock()
         self.authorities = Authorities.create()
@@ -69,7 +70,7 @@ class LocalCluster:
                 client_authorities=self.authorities.cluster.certificate,
                 sampling=sampling,
                 psi=psi,
-                certificates="shared" if shared_certificates else "per_node",
+                certificates=certificates,
             )
         self._running = contextlib.AsyncExitStack()
 

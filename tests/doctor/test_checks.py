@@ -107,6 +107,7 @@ def rows(**changes: Any) -> dict[str, Any]:
     return inside(rows={"pods": msgspec.structs.replace(RowsReport(8, 8, 0, 9.0, {}), **changes)})
 
 
+PINNING: dict[str, Any] = {"kubelet-tls-verify": "pin"}
 E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741 - a table is read by its columns
 
 WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
@@ -227,6 +228,7 @@ WRONG: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("kubelet-timeout", E, {"node_reports": (failing(),)}, "1 of 3 nodes"),
     ("kubelet-timeout", W, {"node_reports": (failing(served=True, since_answer=20.0),)}, "still served"),
     ("kubelet-tls", W, {"node_reports": (failing(reason="tls", ready=False),)}, "NotReady"),
+    ("kubelet-tls", E, {"node_reports": (failing(reason="tls"),), **inside(flags=PINNING)}, "restart metrics-api"),
     ("kubelet-no-serving-cert", E, {"node_reports": (failing(reason="no_serving_cert"),)}, "certificate approve"),
     ("kubelet-unsteady", W, {"node_reports": (node_report(recent_failures=5),)}, "5 of the last 10"),
     ("kubelet-slow", W, {"node_reports": (node_report(took=6.0),)}, "6.0 s"),

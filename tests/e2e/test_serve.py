@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.xdist_group("serve"), pytest.mark.timeout(120)]
 async def test_metrics_servers_manifest_serves_100_nodes_and_each_busy_pod_from_its_first_scrape(
     tmp_path: Path,
 ) -> None:
-    async with LocalCluster(nodes=100, pods_per_node=10, shared_certificates=True) as cluster:
+    async with LocalCluster(nodes=100, pods_per_node=10, certificates="shared") as cluster:
         busy_before = await busy_pods(cluster)
         async with serving(cluster, tmp_path) as server:
             nodes = await server.until(lambda: server.items("nodes"), lambda found: len(found) == 100)

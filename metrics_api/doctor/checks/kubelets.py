@@ -20,6 +20,10 @@ _CERTIFICATES = (
     "the node's address: --kubelet-tls-verify=node-name. Where kubelets sign their own, as in kind and minikube: "
     "--kubelet-tls-verify=pin, which keeps to the key it meets first"
 )
+_PINNED = (
+    "If the certificate was made anew, restart metrics-api, or delete the Node object and let it register again: then "
+    "the new key is believed. If not, another machine answers at the node's address"
+)
 _REMEDIES = {
     "no_address": "The node has no address of the types in --kubelet-preferred-address-types: add one it has. A new "
     "node gets its addresses from the cloud provider",
@@ -61,7 +65,7 @@ def failing(facts: Facts) -> Iterator[Finding]:
     for reason, reports in sorted(groups.items(), key=lambda item: -len(item[1])):
         unserved = [report for report in reports if not report.served]
         quiet = all(report.ready is False for report in reports)
-        remedy = _REMEDIES.get(reason, "See the server's log")
+        remedy = _remedy(reason, facts)
         yield Finding(
             f"kubelet-{reason.replace('_', '-')}",
             Severity.ERROR if unserved and not quiet else Severity.WARNING,
@@ -171,6 +175,13 @@ def silent_on_containers(facts: Facts) -> Iterator[Finding]:
             "The kubelet gets no statistics from its container runtime: compare its cgroup driver with the runtime's, "
             "and see known faults of that runtime's version",
         )
+
+
+def _remedy(reason: str, facts: Facts) -> str:
+    status = known(facts.status)
+    if reason == "tls" and status is not None and status.flags.get("kubelet-tls-verify") == "pin":
+        return _PINNED
+    return _REMEDIES.get(reason, "See the server's log")
 
 
 def _reports(facts: Facts) -> tuple[NodeReport, ...]:

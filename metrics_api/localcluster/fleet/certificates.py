@@ -57,16 +57,16 @@ class ServingContexts:
         if certificates == "per_node":
             return [self.context(node) for node in nodes]
         if certificates == "self_signed":
-            return [self._context(issue_itself(node.name)) for node in nodes]
+            return [self.showing(issue_itself(node.name)) for node in nodes]
         contexts: list[ssl.SSLContext] = []
         for first in range(0, len(nodes), _SHARED_BY):
             group = nodes[first : first + _SHARED_BY]
-            contexts += [self._context(self._issue("kubelets", group))] * len(group)
+            contexts += [self.showing(self._issue("kubelets", group))] * len(group)
         return contexts
 
     def context(self, node: FleetNode) -> ssl.SSLContext:
         """Return a context with the node's own certificate: CN ``system:node:<name>``, its addresses as names."""
-        return self._context(self._issue(f"system:node:{node.name}", [node]))
+        return self.showing(self._issue(f"system:node:{node.name}", [node]))
 
     def _issue(self, common_name: str, nodes: Sequence[FleetNode]) -> KeyPair:
         return self._authority.issue(
@@ -77,7 +77,8 @@ class ServingContexts:
             server=True,
         )
 
-    def _context(self, pair: KeyPair) -> ssl.SSLContext:
+    def showing(self, pair: KeyPair) -> ssl.SSLContext:
+        """Return a context with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         present(context, pair)

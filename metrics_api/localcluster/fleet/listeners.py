@@ -13,6 +13,7 @@ from metrics_api.localcluster.fleet.certificates import Certificates, ServingCon
 from metrics_api.localcluster.fleet.connection import KubeletConnection
 from metrics_api.localcluster.fleet.kubelet import Kubelet
 from metrics_api.localcluster.fleet.network import LoopbackNetwork
+from metrics_api.pki import KeyPair
 
 _SWEEP_SECONDS = 5.0
 _INTERNAL_ERROR = bytes((21, 3, 3, 0, 2, 2, 80))
@@ -87,6 +88,17 @@ class Listeners:
             LookupError: It does not listen.
         """
         return self._tls[name]
+
+    async def start_anew(self, kubelet: Kubelet, pair: KeyPair) -> None:
+        """Listen for a kubelet with this certificate; its connections are dropped, and sessions cannot be resumed.
+
+        Raises:
+            StartupError: Its address is taken meanwhile.
+        """
+        await self.remove(kubelet.node.name)
+        listener = self._network.listen_to(kubelet.node.index)
+        kubelet.node.address, kubelet.node.port = listener.getsockname()
+        await self._serve(kubelet, listener, self._contexts.showing(pair))
 
     async def withhold_certificate(self, kubelet: Kubelet) -> None:
         """Listen for a kubelet without a certificate from now on; its connections are dropped.

@@ -238,6 +238,11 @@ class Fleet:
         """
         present(self._listeners.context(node_name), pair)
 
+    async def start_anew(self, node_name: str, pair: KeyPair) -> None:
+        """Let a node's kubelet begin anew with this certificate: no connection and no TLS session goes on."""
+        self._node(node_name)
+        await self._listeners.start_anew(self._kubelets[node_name], pair)
+
     async def withhold_certificate(self, node_name: str) -> None:
         """Let a node's kubelet have no serving certificate yet."""
         self._node(node_name)
