@@ -85,8 +85,10 @@ async def _top(options: argparse.Namespace) -> int:
 def find_kubeconfig(given: str) -> str:
     """Return the kubeconfig to use, as kubectl finds it; empty means in-cluster."""
     path = given or os.environ.get("KUBECONFIG", "")
-    if not path and (home := Path(_DEFAULT_KUBECONFIG).expanduser()).exists():
-        path = str(home)
+    if not path:
+        with contextlib.suppress(RuntimeError):  # a container's user need not have a home
+            home = Path(_DEFAULT_KUBECONFIG).expanduser()
+            path = str(home) if home.exists() else ""
     return path
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from metrics_api.clock import Clock
 from metrics_api.errors import KubeError, KubeStatusError, ServingSecretError, StartupError
-from metrics_api.objects import WRITTEN, APIServiceState, Endpoint, LeaseState, ObjectName, SecretState
+from metrics_api.objects import WRITTEN, APIServiceState, Endpoint, ObjectName, SecretState
 from metrics_api.pki import KeyPair
 from metrics_api.timetext import format_rfc3339
 from metrics_api.verifiedtls import material
+from metrics_api.verifiedtls.cluster import Cluster
 from metrics_api.verifiedtls.decide import (
     MANAGED,
     ROTATE,
@@ -59,42 +60,6 @@ class Timing(NamedTuple):
     """For which an authority stays published before it signs, so that every kube-apiserver has heard of it."""
     lease: float = 60.0
     """After which a leader that is gone is replaced."""
-
-
-class Cluster(Protocol):
-    """Reads and writes the objects; every call may raise ``KubeError``, a write of an old version one with 409."""
-
-    async def secret(self) -> SecretState | None:
-        """Return the Secret, ``None`` when there is none."""
-        ...
-
-    async def write_secret(
-        self, version: str, data: Mapping[str, bytes | None], annotations: Mapping[str, str | None]
-    ) -> None:
-        """Set entries and annotations of the Secret; ``None`` removes one."""
-        ...
-
-    async def lease(self) -> LeaseState | None:
-        """Return the Lease, ``None`` when there is none."""
-        ...
-
-    async def write_lease(self, lease: LeaseState) -> None:
-        """Replace the Lease's content."""
-        ...
-
-    async def api_services(self) -> Sequence[APIServiceState]:
-        """Return the APIServices of our group that exist."""
-        ...
-
-    async def set_trust(
-        self, api_service: APIServiceState, ca_bundle: bytes | None, annotations: Mapping[str, str | None]
-    ) -> None:
-        """Have our certificate verified by this bundle, or with ``None`` not at all; one patch either way."""
-        ...
-
-    async def endpoints(self) -> Sequence[Endpoint]:
-        """Return the ready endpoints of our Service."""
-        ...
 
 
 class VerifiedTls:

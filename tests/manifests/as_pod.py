@@ -1,8 +1,9 @@
-"""A machine of its own in which metrics-server's manifest is run with our program: run it in new namespaces.
+"""A machine of its own in which our program is run as in a pod: run it in new namespaces.
 
-``unshare --mount --net python -m tests.manifests.as_pod``. Nothing is on another port or in another folder, as in other
-tests: the stand-in is here too, so that the service account's files, ``/tmp`` and port 10250 are where the manifest has
-them. What is said at the end is one JSON document.
+``unshare --mount --net python -m tests.manifests.as_pod serve|undo``. Nothing is on another port or in another folder,
+as in other tests: the stand-in is here too, so that the service account's files, ``/tmp`` and port 10250 are where the
+manifest has them. What is said at the end is one JSON document. ``serve`` runs metrics-server's own manifest,
+``undo`` what ``kubectl exec`` runs in a pod of the overlay verified-tls.
 
 One thing cannot be as in a cluster: the kubelets are on loopback, which the server refuses by default.
 """
@@ -10,12 +11,13 @@ One thing cannot be as in a cluster: the kubelets are on loopback, which the ser
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,13 +26,16 @@ import httpx
 import yaml
 
 from metrics_api.localcluster.cluster import LocalCluster
+from metrics_api.objects import WRITTEN
 from tests.manifests import incumbent
 from tests.manifests.installing import ACCOUNT, Installation, bare_cluster
+from tests.manifests.rendering import HIGH_AVAILABILITY, MANIFESTS, VERIFIED_TLS
 
 PROJECT = Path(__file__).parents[2]
 TMP = Path("/tmp")  # noqa: S108 - this machine's own
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 GROUP = "/apis/metrics.k8s.io/v1beta1"
+API_SERVICE = "v1beta1.metrics.k8s.io"
 _PROBED = 60.0
 
 
@@ -54,14 +59,45 @@ def _command(*words: str) -> None:
     subprocess.run(words, check=True)
 
 
-async def main() -> dict[str, Any]:
-    """Run metrics-server's manifest and return what was seen."""
+async def main(what: str) -> dict[str, Any]:
+    """Run it and return what was seen."""
     with tempfile.TemporaryDirectory() as directory:
         async with bare_cluster(Path(directory)) as installation:
-            return await _run(installation, Path(directory))
+            return await {"serve": _serve, "undo": _undo}[what](installation, Path(directory))
 
 
-async def _run(installation: Installation, directory: Path) -> dict[str, Any]:
+async def _undo(installation: Installation, directory: Path) -> dict[str, Any]:
+    """Undo verified TLS with the rights of the server, as a user without a name or a home."""
+    for overlay in (HIGH_AVAILABILITY, VERIFIED_TLS):
+        await installation.kubectl("apply", "-k", MANIFESTS / "overlays" / overlay)
+    bundle = base64.b64encode(installation.cluster.authorities.cluster.certificate).decode()
+    patch = {
+        "metadata": {"annotations": {WRITTEN: "sha256:as the server writes it"}},
+        "spec": {"caBundle": bundle, "insecureSkipTLSVerify": False},
+    }
+    await installation.kubectl("patch", "apiservice", API_SERVICE, "--type=merge", "-p", json.dumps(patch))
+    process = await asyncio.create_subprocess_exec(
+        *("unshare", "--user", "--map-user=12345"),
+        *(sys.executable, "-m", "metrics_api", "verified-tls", "undo"),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=_pod_environment(installation.cluster),
+    )
+    out, err = await process.communicate()
+    api_service = json.loads(await installation.kubectl("get", "apiservice", API_SERVICE, "-o", "json"))
+    asked = installation.cluster.api.witness.requests(user=ACCOUNT)
+    return {
+        "exit code": process.returncode,
+        "said": out.decode(),
+        "log": err.decode(),
+        "spec": api_service["spec"],
+        "annotations": api_service["metadata"].get("annotations", {}),
+        "refused": [str(seen) for seen in asked if seen.status in (401, 403)],
+    }
+
+
+async def _serve(installation: Installation, directory: Path) -> dict[str, Any]:
     theirs = directory / "components.yaml"
     theirs.write_text(yaml.safe_dump_all(incumbent.OBJECTS))
     await installation.kubectl("apply", "-f", theirs)
@@ -139,4 +175,4 @@ async def _look(installation: Installation) -> dict[str, Any]:
 
 if __name__ == "__main__":
     prepare()
-    sys.stdout.write(json.dumps(asyncio.run(main())))
+    sys.stdout.write(json.dumps(asyncio.run(main(sys.argv[1]))))
