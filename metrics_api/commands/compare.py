@@ -18,8 +18,8 @@ from typing import Protocol
 from metrics_api import logs
 from metrics_api.clock import Clock, SystemClock
 from metrics_api.commands.comparison import Comparison, Values, render
-from metrics_api.commands.direct import Trust, open_direct
-from metrics_api.commands.top import find_kubeconfig, open_reader
+from metrics_api.commands.connecting import find_kubeconfig, open_client, open_cluster
+from metrics_api.commands.direct import direct_access, named_files
 from metrics_api.commands.usage import KubeReader, Measured, measured_nodes, measured_pods, served_version
 from metrics_api.doctor.rendering import plain
 from metrics_api.errors import KubeError
@@ -214,9 +214,12 @@ def conclude(comparisons: Sequence[Comparison], failures: Sequence[str]) -> int:
 @contextlib.asynccontextmanager
 async def _theirs(options: argparse.Namespace) -> AsyncIterator[KubeReader]:
     if options.against.startswith("https://"):
-        trust = Trust(options.token_file, options.ca_file, insecure=options.insecure)
-        async with open_direct(options.against, trust) as direct:
+        from metrics_api.kube.access import Server
+
+        server = Server(options.against.rstrip("/"), insecure=options.insecure)
+        access = await direct_access(server, named_files(options.token_file, options.ca_file))
+        async with open_client(access) as direct:
             yield direct
     else:
-        async with open_reader(find_kubeconfig(options.against or options.kubeconfig)) as reader:
+        async with open_cluster(find_kubeconfig(options.against or options.kubeconfig)) as reader:
             yield reader

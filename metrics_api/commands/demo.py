@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from metrics_api import logs
+from metrics_api.commands.connecting import open_cluster
 from metrics_api.commands.demo_server import DemoServer, metrics_server_arguments, server_arguments
-from metrics_api.commands.top import node_table, open_reader, parse_interval, pod_table
+from metrics_api.commands.top import node_table, parse_interval, pod_table
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows
 from metrics_api.errors import KubeError, StartupError
 from metrics_api.localcluster.cluster import LocalCluster
@@ -125,7 +126,7 @@ async def _demo(options: argparse.Namespace) -> int:
             if options.no_server:
                 _say(_how_to_attach(kubeconfig, server))
                 await asyncio.get_running_loop().create_future()
-            async with server.running(), open_reader(str(kubeconfig)) as kube:
+            async with server.running(), open_cluster(str(kubeconfig)) as kube:
                 if options.fault.breaks:
                     _say(_how_to_examine(kubeconfig, server))
                     await server.ended()

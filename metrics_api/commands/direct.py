@@ -2,102 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ssl
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metrics_api.errors import KubeError, KubeUnreachableError, SettingsError
+from metrics_api.clock import SystemClock
 
 if TYPE_CHECKING:
-    import httpx
-
-_LARGEST_ANSWER_BYTES = 256 << 20
-_TIMEOUT = 60.0
-_SHOWN_BYTES = 200
+    from metrics_api.kube.access import KubeAccess, Places, Server
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whom to believe, and what to show. No other credential is ever sent."""
-
-    token_file: str = ""
-    """File with a bearer token; empty for none."""
-    ca_file: str = ""
-    """PEM authorities of the server's certificate; empty for the machine's."""
-    insecure: bool = False
-    """Any certificate is believed."""
-
-    def context(self) -> ssl.SSLContext:
-        """Return how TLS is verified, or raise ``OSError``."""
-        context = ssl.create_default_context(cafile=self.ca_file or None)
-        if self.insecure:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context
-
-    def headers(self) -> dict[str, str]:
-        """Return what is sent with each request, or raise ``OSError``."""
-        return {"Authorization": f"Bearer {Path(self.token_file).read_text().strip()}"} if self.token_file else {}
-
-
-@contextlib.asynccontextmanager
-async def open_direct(url: str, trust: Trust) -> AsyncIterator[DirectReader]:
-    """Give a reader of the server at a URL.
+async def direct_access(server: Server, places: Places) -> KubeAccess:
+    """Return the way to a server, and what it is verified by and shown: nothing else is ever sent there.
 
     Raises:
-        SettingsError: a file cannot be used.
+        KubeConfigError: a file cannot be read, or does not hold what it should.
     """
-    import httpx  # only who asks directly pays for it
+    from metrics_api.kube.access import KubeAccess
 
-    try:
-        context, headers = trust.context(), trust.headers()
-    except OSError as error:
-        raise SettingsError([f"the files to ask {url} with cannot be used: {error}"]) from error
-    async with httpx.AsyncClient(
-        base_url=url, headers=headers, verify=context, trust_env=False, timeout=_TIMEOUT
-    ) as client:
-        yield DirectReader(client)
+    access = KubeAccess(server, places, clock=SystemClock())
+    await access.start()
+    return access
 
 
-class DirectReader:
-    """Reads from one server.
+def named_files(token_file: str, ca_file: str) -> Places:
+    """Return credentials in files that the user names; empty for none, and for the machine's own authorities."""
+    from metrics_api.kube.access import Places
+    from metrics_api.kube.credential_files import Place
 
-    Args:
-        client: With the server's address.
-        timeout: Seconds for a whole answer, however it comes.
-    """
+    def place(flag: str, file: str) -> Place | None:
+        return Place(flag, Path(file), None) if file else None
 
-    def __init__(self, client: httpx.AsyncClient, timeout: float = _TIMEOUT) -> None:
-        self._client = client
-        self._timeout = timeout
+    return Places(ca_bundle=place("--ca-file", ca_file), token=place("--token-file", token_file))
 
-    async def get(self, path: str, *, query: Sequence[tuple[str, str]] = ()) -> bytes:
-        """Return the body of a successful answer.
 
-        Raises:
-            KubeUnreachableError: there is no answer, or not the whole of it in time.
-            KubeError: it is no success, or larger than 256 MiB.
-        """
-        import httpx
+async def same_credentials(access: KubeAccess, authority: bytes) -> Places:
+    """Return what is shown to kube-apiserver, for a server whose certificate this authority (PEM) has signed."""
+    from metrics_api.kube.access import Places
+    from metrics_api.kube.credential_files import Place
 
-        body = bytearray()
-        try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._client.stream("GET", path, params=list(query)) as answer,
-            ):
-                async for chunk in answer.aiter_bytes():
-                    body += chunk
-                    if len(body) > _LARGEST_ANSWER_BYTES:
-                        raise KubeError(f"{path}: the answer is larger than {_LARGEST_ANSWER_BYTES >> 20} MiB")
-        except TimeoutError as error:
-            message = f"{self._client.base_url}: no whole answer to {path} in {self._timeout:g} s"
-            raise KubeUnreachableError(message) from error
-        except httpx.HTTPError as error:
-            raise KubeUnreachableError(f"{self._client.base_url}: {error!r}") from error
-        if answer.status_code != httpx.codes.OK:
-            raise KubeError(f"{path}: {answer.status_code} {bytes(body[:_SHOWN_BYTES])!r}")
-        return bytes(body)
+    def place(what: str, data: bytes | None) -> Place | None:
+        return None if data is None else Place(what, None, data)
+
+    token = await access.token()
+    return Places(
+        Place("--server-ca", None, authority),
+        place("client certificate", access.tls.certificate),
+        place("client key", access.tls.key),
+        place("token", None if token is None else token.encode()),
+    )

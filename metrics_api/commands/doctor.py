@@ -9,13 +9,15 @@ import argparse
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from metrics_api.clock import SystemClock
-from metrics_api.commands.top import find_kubeconfig
+from metrics_api.commands.connecting import find_kubeconfig, open_client
+from metrics_api.commands.direct import direct_access, same_credentials
 from metrics_api.doctor.findings import EXIT_UNAVAILABLE
 from metrics_api.errors import KubeConfigError
 
@@ -111,12 +113,13 @@ async def _doctor(options: argparse.Namespace) -> int:
     from metrics_api.doctor.findings import exit_code
     from metrics_api.doctor.looking import Looking
     from metrics_api.doctor.rendering import as_json, as_text
+    from metrics_api.kube.config import load_access
 
-    async with _clients() as clients:
-        access, kube = await clients.open(find_kubeconfig(options.kubeconfig), options.context)
-        looking = Looking(kube, options.timeout)
+    async with contextlib.AsyncExitStack() as stack:
+        access = await load_access(find_kubeconfig(options.kubeconfig), context=options.context)
+        looking = Looking(await stack.enter_async_context(_client(access)), options.timeout)
         await _check_reachable(looking)
-        inside = await _inside(options, looking, access, clients)
+        inside = await _inside(options, looking, access, stack)
         findings = await _findings(options, looking, inside)
     print(as_json(findings) if options.output == "json" else as_text(findings))
     return exit_code(findings)
@@ -157,15 +160,23 @@ async def _check_reachable(looking: Looking) -> None:
         raise KubeConfigError(f"kube-apiserver answers with faults only: {version.why}; {nodes.why}")
 
 
-async def _inside(options: argparse.Namespace, looking: Looking, access: KubeAccess, clients: _Clients) -> Inside:
+def _client(access: KubeAccess) -> AbstractAsyncContextManager[KubeClient]:
+    return open_client(access, largest_body=_LARGEST_BODY)
+
+
+async def _inside(
+    options: argparse.Namespace, looking: Looking, access: KubeAccess, stack: contextlib.AsyncExitStack
+) -> Inside:
     from metrics_api.doctor.inside import DIRECT, Inside
     from metrics_api.doctor.looking import Looking
+    from metrics_api.kube.access import Server
 
     if not options.server:
         return Inside(looking)
     authority, server_name = await _server_authority(options, looking)
-    direct = await clients.direct(access, options.server.rstrip("/"), authority, server_name)
-    return Inside(Looking(direct, options.timeout), DIRECT)
+    server = Server(options.server.rstrip("/"), tls_server_name=server_name)
+    direct = await direct_access(server, await same_credentials(access, authority))
+    return Inside(Looking(await stack.enter_async_context(_client(direct)), options.timeout), DIRECT)
 
 
 async def _server_authority(options: argparse.Namespace, looking: Looking) -> tuple[bytes, str | None]:
@@ -198,55 +209,3 @@ def _read(path: str) -> bytes:
             return file.read(_LARGEST_CA)
     except OSError as error:
         raise KubeConfigError(f"--server-ca: cannot read {path}: {error.strerror}") from error
-
-
-class _Clients:
-    """Opens clients and closes them all."""
-
-    def __init__(self) -> None:
-        self._opened: list[KubeClient] = []
-
-    async def open(self, kubeconfig: str, context: str) -> tuple[KubeAccess, KubeClient]:
-        from metrics_api.kube.config import load_access
-
-        access = await load_access(kubeconfig, context=context)
-        return access, self._client(access)
-
-    async def direct(self, access: KubeAccess, url: str, authority: bytes, server_name: str | None) -> KubeClient:
-        """Return a client that asks the server itself, with the credentials for kube-apiserver."""
-        from metrics_api.kube.access import KubeAccess, Places, Server
-        from metrics_api.kube.credential_files import Place
-
-        def place(what: str, data: bytes | None) -> Place | None:
-            return None if data is None else Place(what, None, data)
-
-        token = await access.token()
-        places = Places(
-            Place("--server-ca", None, authority),
-            place("client certificate", access.tls.certificate),
-            place("client key", access.tls.key),
-            place("token", None if token is None else token.encode()),
-        )
-        own = KubeAccess(Server(url, tls_server_name=server_name), places, clock=SystemClock())
-        await own.start()
-        return self._client(own)
-
-    def _client(self, access: KubeAccess) -> KubeClient:
-        from metrics_api.kube.client import KubeClient  # brings the kubernetes package: a second that --help saves
-
-        client = KubeClient(access, largest_body=_LARGEST_BODY)
-        self._opened.append(client)
-        return client
-
-    async def close(self) -> None:
-        for client in self._opened:
-            await client.close()
-
-
-@contextlib.asynccontextmanager
-async def _clients() -> AsyncIterator[_Clients]:
-    clients = _Clients()
-    try:
-        yield clients
-    finally:
-        await clients.close()

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import os
 import sys
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from metrics_api.commands.columns import UNKNOWN, columns, mebibytes, millicores, percent
+from metrics_api.commands.connecting import find_kubeconfig, open_cluster
 from metrics_api.commands.usage import KubeReader, NodeRow, PodRow, node_rows, pod_rows, served_version
 from metrics_api.doctor.rendering import plain
 from metrics_api.errors import KubeError
 
 _CLEAR = "\x1b[H\x1b[2J"
 _DEFAULT_NAMESPACE = "default"
-_DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _top(options: argparse.Namespace) -> int:
-    async with open_reader(find_kubeconfig(options.kubeconfig)) as kube:
+    async with open_cluster(find_kubeconfig(options.kubeconfig)) as kube:
         while True:
             text = await render(kube, options)
             if not options.watch:
@@ -80,29 +77,6 @@ async def _top(options: argparse.Namespace) -> int:
                 return 0
             print(f"{_CLEAR if sys.stdout.isatty() else ''}{text}", flush=True)
             await asyncio.sleep(options.interval)
-
-
-def find_kubeconfig(given: str) -> str:
-    """Return the kubeconfig to use, as kubectl finds it; empty means in-cluster."""
-    path = given or os.environ.get("KUBECONFIG", "")
-    if not path:
-        with contextlib.suppress(RuntimeError):  # a container's user need not have a home
-            home = Path(_DEFAULT_KUBECONFIG).expanduser()
-            path = str(home) if home.exists() else ""
-    return path
-
-
-@contextlib.asynccontextmanager
-async def open_reader(kubeconfig: str) -> AsyncIterator[KubeReader]:
-    """Connect to the cluster that a kubeconfig names; empty means in-cluster."""
-    from metrics_api.kube.client import KubeClient  # brings the kubernetes package: a second that --help need not wait
-    from metrics_api.kube.config import load_access
-
-    client = KubeClient(await load_access(kubeconfig))
-    try:
-        yield client
-    finally:
-        await client.close()
 
 
 async def render(kube: KubeReader, options: argparse.Namespace) -> str:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from metrics_api.commands.columns import columns
-from metrics_api.commands.top import find_kubeconfig
+from metrics_api.commands.connecting import find_kubeconfig, open_cluster
 from metrics_api.errors import KubeError, KubeStatusError
 from metrics_api.objects import WRITTEN, APIServiceState
 from metrics_api.timetext import format_rfc3339
@@ -76,7 +75,10 @@ async def perform(action: str, kubeconfig: str) -> int:
     Raises:
         KubeError: kube-apiserver did not do as asked.
     """
-    async with _open(kubeconfig) as store:
+    from metrics_api.kube.written import ApiServices
+
+    async with open_cluster(kubeconfig) as client:
+        store = ApiServices(client)
         found = await store.find(API_SERVICES)
         if not found:
             print(f"error: there is no APIService {' or '.join(API_SERVICES)}", file=sys.stderr)
@@ -168,16 +170,3 @@ async def allow(store: TrustStore, api_service: APIServiceState) -> str:
     # Verified by no bundle is verified by kube-apiserver's own roots, and stays so
     await store.set_trust(api_service, None if api_service.is_insecure else api_service.ca_bundle, {SWITCH: None})
     return "the server may have itself verified again"
-
-
-@contextlib.asynccontextmanager
-async def _open(kubeconfig: str) -> AsyncIterator[TrustStore]:
-    from metrics_api.kube.client import KubeClient  # brings the kubernetes package: a second that --help need not wait
-    from metrics_api.kube.config import load_access
-    from metrics_api.kube.written import ApiServices
-
-    client = KubeClient(await load_access(kubeconfig))
-    try:
-        yield ApiServices(client)
-    finally:
-        await client.close()
