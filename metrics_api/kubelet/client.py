@@ -23,6 +23,7 @@ from metrics_api.kubelet.resource import ResourceDecoder
 from metrics_api.kubelet.routes import RESOLVE_LIMIT, Resolve, Route, find_route, resolve_by_system
 from metrics_api.kubelet.summary import decode_summary
 from metrics_api.kubelet.transport import Target, Transport
+from metrics_api.kubelet.turns import Turns
 from metrics_api.model import Endpoint, NodeInfo, NodeSamples
 
 _MOST_TEXT = 16 * 1024 * 1024
@@ -99,6 +100,7 @@ class KubeletClient:
         self._resolve = resolve
         self._choice = EndpointChoice(options.endpoint, clock)
         self._states: dict[str, _NodeState] = {}
+        self._turns = Turns()
         self.body_bytes: Counter[Endpoint] = Counter()
         """Document -> bytes of all answers' bodies as they came over the wire."""
 
@@ -189,8 +191,10 @@ class KubeletClient:
         if response.status != HTTPStatus.OK:
             raise refusal(response, endpoint)
         state.answered = endpoint
+        received = self._clock.now()
+        await self._turns.take()
         try:
-            samples = self._decode(state, endpoint, response, requested)
+            samples = self._decode(state, endpoint, response, requested=requested, received=received)
         except ScrapeError as error:
             if error.reason == "wrong_node":
                 self._look_elsewhere(state)
@@ -206,9 +210,10 @@ class KubeletClient:
         else:
             self._transport.forget(state.node.uid)  # a key that was pinned is that machine's
 
-    def _decode(self, state: _NodeState, endpoint: Endpoint, response: Response, requested: float) -> NodeSamples:
-        node, received = state.node, self._clock.now()
-        date = _http_date(response.date)
+    def _decode(
+        self, state: _NodeState, endpoint: Endpoint, response: Response, *, requested: float, received: float
+    ) -> NodeSamples:
+        node, date = state.node, _http_date(response.date)
         encoding = response.content_encoding.lower()
         body = response.body
         if encoding == b"gzip" and endpoint is Endpoint.RESOURCE:

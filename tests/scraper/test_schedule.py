@@ -16,6 +16,12 @@ def test_phases_of_many_nodes_fill_the_period_evenly() -> None:
     assert max(counts) < 1150
 
 
+def test_nodes_are_asked_in_groups_of_a_sixtieth() -> None:
+    phases = {phase(f"uid-{number}", PERIOD) for number in range(1000)}
+
+    assert phases == {number * PERIOD / 60 for number in range(60)}
+
+
 def test_a_node_keeps_its_phase_whoever_computes_it() -> None:
     assert phase("6f1f9a0e-0001", PERIOD) == phase("6f1f9a0e-0001", PERIOD)
 
