@@ -18,6 +18,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from metrics_api.serving.corked import Corked
 from metrics_api.serving.front import ABORT, Scope
 from metrics_api.serving.guests import Guests
 from metrics_api.serving.limits import Limits
@@ -85,6 +86,7 @@ class ServingProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note who is at the other end."""
         super().connection_made(transport)
+        self.transport = self._corked = Corked(transport)
         chain = verified_chain(transport.get_extra_info("ssl_object"))
         self.app_state = {_CHAIN: chain, ABORT: transport.abort}
         transport.set_write_buffer_limits(_MOST_UNSENT)
@@ -168,6 +170,7 @@ class ServingProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Note that the connection was in use until now."""
+        self._corked.flush()
         super().on_response_complete()
         if self._is_guest and self.guests is not None:
             self.guests.refresh(self)

@@ -23,6 +23,7 @@ class HalfAnswer:
 
     async def __call__(self, scope: Scope, receive: object, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"hal", "more_body": True})
         await asyncio.Event().wait()
 
 
@@ -73,7 +74,7 @@ async def test_an_overdue_answer_that_has_begun_ends_the_connection_and_nothing_
     front = Front(HalfAnswer(), ANSWERS, deadlines=deadlines, in_flight=InFlight(0))
     async with serving(tmp_path, front) as server, connected(server.port) as client:
         client.writer.write(GET)
-        await client.reader.readuntil(b"\r\n\r\n")
+        await client.reader.readuntil(b"\r\n\r\nhal")
         await clock.advance(60)
         deadlines.sweep()
         assert await client.ended()
