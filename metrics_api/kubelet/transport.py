@@ -185,7 +185,7 @@ class KubeletTransport:
                     return await connection.exchange(
                         request, target.max_body, first_byte_at=first_byte_at, deadline_at=deadline_at
                     )
-            connection.abort()
+            line.session = connection.leave()
             line.connection = None
         connection = await self._connect(line, target, deadline_at)
         if self._lines.get(target.node_uid) is not line:
@@ -193,13 +193,11 @@ class KubeletTransport:
             raise ScrapeError("reset", "the node was let go of while it was dialled")
         line.connection = connection
         try:
-            response = await connection.exchange(
+            return await connection.exchange(
                 request, target.max_body, first_byte_at=first_byte_at, deadline_at=deadline_at
             )
         except StaleConnectionError as error:
             raise ScrapeError("reset", "the connection was closed as soon as it was made") from error
-        line.session = connection.tls_session if connection.usable else None
-        return response
 
     async def _connect(self, line: _Line, target: Target, deadline_at: float) -> Connection:
         loop = asyncio.get_running_loop()

@@ -258,6 +258,23 @@ async def test_a_reconnection_resumes_the_tls_session(authority: Authority, cont
         await transport.aclose()
 
 
+async def test_so_does_one_after_the_kubelet_closed(authority: Authority, context: ssl.SSLContext) -> None:
+    resumed: list[bool] = []
+
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        resumed.append(wire.writer.get_extra_info("ssl_object").session_reused)
+        await wire.answer()
+
+    transport = transport_for(authority)
+    async with serving(script, context) as server:
+        await transport.get(target_of(server), deadline=5)
+        await asyncio.sleep(0.1)  # it closes
+        await transport.get(target_of(server), deadline=5)
+        assert resumed == [False, True]
+        await transport.aclose()
+
+
 async def test_a_changed_tls_context_ends_the_connections_made_before(
     authority: Authority, context: ssl.SSLContext, tmp_path: Path
 ) -> None:
