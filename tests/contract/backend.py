@@ -18,7 +18,10 @@ ROBOT = User("robot", uid="42", groups=(MASTERS_GROUP,))
 ROBOT_TOKEN = "robots-own-token"
 READER = User("reader", uid="43", groups=("readers",))
 READER_TOKEN = "readers-own-token"
-TOKENS = {ROBOT_TOKEN: ROBOT, READER_TOKEN: READER}
+ACTOR = User("actor", uid="44", groups=(MASTERS_GROUP,))
+"""May do everything, and acts as others in one test only: kube-apiserver tries that mode first which worked last."""
+ACTOR_TOKEN = "actors-own-token"
+TOKENS = {ROBOT_TOKEN: ROBOT, READER_TOKEN: READER, ACTOR_TOKEN: ACTOR}
 """The bearer tokens that every backend knows from the start."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.backend import READER, READER_TOKEN, ROBOT_TOKEN
+from tests.contract.backend import ACTOR_TOKEN, READER, READER_TOKEN, ROBOT_TOKEN
 from tests.contract.cluster import GROUP, NODES, Cluster
 
 TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -250,9 +250,10 @@ async def test_there_are_two_ways_to_be_allowed_to_impersonate(
 async def test_an_impersonated_node_and_service_account_have_the_groups_of_their_kind(cluster: Cluster) -> None:
     async def groups(name: str) -> Any:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        response = await cluster.admin.post(SELF_REVIEWS, json=review, headers={"Impersonate-User": name})
+        response = await actor.post(SELF_REVIEWS, json=review, headers={"Impersonate-User": name})
         return response.json()["status"]["userInfo"]["groups"]
 
+    actor = cluster.client(token=ACTOR_TOKEN)
     assert await groups("system:node:n1") == ["system:nodes", "system:authenticated"]
     assert await groups("system:serviceaccount:shop:web") == [
         "system:serviceaccounts",
