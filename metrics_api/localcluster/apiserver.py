@@ -29,6 +29,7 @@ from metrics_api.localcluster.reading import Reader
 from metrics_api.localcluster.reviews import Reviews
 from metrics_api.localcluster.seams import Aggregator
 from metrics_api.localcluster.tls import PeerProtocol, server_context
+from metrics_api.localcluster.token_requests import TokenRequests
 from metrics_api.localcluster.watching import Watches
 from metrics_api.localcluster.witness import Witness
 from metrics_api.localcluster.writing import Writer
@@ -64,7 +65,7 @@ class ApiServer:
         self.objects = objects
         self.authorities = authorities
         self.faults = faults or Faults()
-        self.tokens = Tokens()
+        self.tokens = Tokens(clock, objects)
         self.authorizer = Authorizer(objects)
         self.witness = Witness()
         self.watches = Watches(objects, clock, self.faults)
@@ -171,6 +172,7 @@ class ApiServer:
             watches=self.watches,
             writer=Writer(self.objects, self._clock, reader),
             reviews=Reviews(self.tokens, self.authorizer, self._clock, self.faults),
+            token_requests=TokenRequests(self.objects, self.tokens, self._clock),
             witness=self.witness,
             faults=self.faults,
         )

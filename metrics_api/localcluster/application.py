@@ -24,6 +24,7 @@ from metrics_api.localcluster.resources import Resource, find_resource, is_local
 from metrics_api.localcluster.responses import Response, error_response, page_not_found, send_response
 from metrics_api.localcluster.reviews import Reviews
 from metrics_api.localcluster.seams import Message, Receive, Scope, Send
+from metrics_api.localcluster.token_requests import TokenRequests
 from metrics_api.localcluster.users import User
 from metrics_api.localcluster.watching import Watches
 from metrics_api.localcluster.witness import Seen, Witness
@@ -48,6 +49,7 @@ class Application:
         watches: Watches,
         writer: Writer,
         reviews: Reviews,
+        token_requests: TokenRequests,
         witness: Witness,
         faults: Faults,
     ) -> None:
@@ -60,6 +62,7 @@ class Application:
         self._watches = watches
         self._writer = writer
         self._reviews = reviews
+        self._token_requests = token_requests
         self._witness = witness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +116,8 @@ class Application:
         review = self._reviews.handler(resource)
         if review is not None:
             return await review(request)
+        if wanted.subresource == "token":
+            return await self._token_requests.create(request)
         match wanted.verb:
             case "get":
                 return self._reader.get(request, resource)

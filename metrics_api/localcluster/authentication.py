@@ -6,12 +6,19 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
+from metrics_api.clock import Clock
 from metrics_api.localcluster import statuses
+from metrics_api.localcluster.objects import ObjectStore
+from metrics_api.localcluster.resources import Resource
 from metrics_api.localcluster.users import ANONYMOUS, User
 
 Headers = Mapping[str, Sequence[str]]
 """Lower-case name -> values, in the order sent."""
+
+API_AUDIENCE = "https://kubernetes.default.svc"
+"""Whom a token must be meant for when it is shown to the API server."""
 
 _CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
@@ -34,30 +41,93 @@ class PeerCertificate:
         return cls(common_names[-1] if common_names else "", organizations, hashlib.sha256(der).hexdigest())
 
 
-class Tokens:
-    """The bearer tokens that are accepted and whom each stands for."""
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An object that a token dies with."""
 
-    def __init__(self) -> None:
-        self._users: dict[str, User] = {}
+    resource: Resource
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    user: User
+    audiences: tuple[str, ...] = (API_AUDIENCE,)
+    expires: float = inf
+    bindings: tuple[Binding, ...] = ()
+
+
+class Tokens:
+    """The bearer tokens that are accepted and whom each stands for.
+
+    Args:
+        clock: For their ends.
+        objects: Where the objects are that a token is bound to.
+    """
+
+    def __init__(self, clock: Clock, objects: ObjectStore) -> None:
+        self._clock = clock
+        self._objects = objects
+        self._accepted: dict[str, _Accepted] = {}
 
     def issue(self, user: User) -> str:
-        """Return a new token of this user."""
-        token = f"localcluster.{secrets.token_urlsafe(24)}"
+        """Return a new token of this user, for the API server and without an end."""
+        token = _new_token()
         self.put(token, user)
+        return token
+
+    def issue_bound(self, user: User, audiences: Sequence[str], expires: float, bindings: Sequence[Binding]) -> str:
+        """Return a new token of this user that ends by itself.
+
+        Args:
+            user: Whom it stands for.
+            audiences: Whom it may be shown to.
+            expires: Unix seconds from which on it is refused.
+            bindings: The objects that must all be there still, in the same life.
+        """
+        for old in [token for token, each in self._accepted.items() if each.expires <= self._clock.now()]:
+            self.revoke(old)
+        token = _new_token()
+        self._accepted[token] = _Accepted(_credited(user, token), tuple(audiences), expires, tuple(bindings))
         return token
 
     def put(self, token: str, user: User) -> None:
         """Accept this very token for the user from now on."""
-        extra = {_CREDENTIAL_ID: (f"JTI={hashlib.sha256(token.encode()).hexdigest()[:32]}",), **user.extra}
-        self._users[token] = replace(user.authenticated(), extra=extra)
+        self._accepted[token] = _Accepted(_credited(user, token))
 
     def revoke(self, token: str) -> None:
         """Accept the token no longer; an unknown one is no error."""
-        self._users.pop(token, None)
+        self._accepted.pop(token, None)
 
     def find(self, token: str) -> User | None:
-        """Return whom the token stands for, ``None`` when it is not accepted."""
-        return self._users.get(token)
+        """Return whom a token that is shown to the API server stands for, ``None`` when it is not accepted."""
+        found = self.review(token, [API_AUDIENCE])
+        return None if found is None else found[0]
+
+    def review(self, token: str, audiences: Sequence[str]) -> tuple[User, Sequence[str]] | None:
+        """Return whom a token stands for and which of these audiences it is meant for, ``None`` when for none."""
+        accepted = self._accepted.get(token)
+        if accepted is None or accepted.expires <= self._clock.now():
+            return None
+        meant = [audience for audience in audiences if audience in accepted.audiences]
+        if not meant or not all(map(self._lives, accepted.bindings)):
+            return None
+        return accepted.user, meant
+
+    def _lives(self, binding: Binding) -> bool:
+        found = self._objects.find(binding.resource, binding.namespace, binding.name)
+        return found is not None and found.uid == binding.uid
+
+
+def _new_token() -> str:
+    return f"localcluster.{secrets.token_urlsafe(24)}"
+
+
+def _credited(user: User, token: str) -> User:
+    extra = {_CREDENTIAL_ID: (f"JTI={hashlib.sha256(token.encode()).hexdigest()[:32]}",), **user.extra}
+    return replace(user.authenticated(), extra=extra)
 
 
 def authenticate(headers: Headers, certificate: PeerCertificate | None, tokens: Tokens) -> User:

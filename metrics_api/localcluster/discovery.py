@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -136,12 +136,19 @@ def _legacy_entries(resource: Resource) -> list[JsonObject]:
             "name": f"{resource.plural}/{name}",
             "singularName": "",
             "namespaced": resource.namespaced,
-            "kind": resource.kind,
+            **({"group": own.group, "version": own.version} if own else {}),
+            "kind": own.kind if own else resource.kind,
             "verbs": verbs,
         }
-        for name, verbs in resource.subresources.items()
+        for name, verbs, own in _below(resource)
     ]
     return [entry, *below]
+
+
+def _below(resource: Resource) -> Iterator[tuple[str, Sequence[str], Resource | None]]:
+    """Yield each subresource: name, verbs, and of which kind it is when not of the resource's."""
+    own = dict(resource.created_below)
+    return ((name, verbs, own.get(name)) for name, verbs in resource.subresources.items())
 
 
 def _core_item() -> JsonObject:
@@ -177,8 +184,14 @@ def _item(resource: Resource) -> JsonObject:
         item["categories"] = resource.categories
     if resource.subresources:
         item["subresources"] = [
-            {"subresource": name, "responseKind": response_kind, "verbs": verbs}
-            for name, verbs in resource.subresources.items()
+            {
+                "subresource": name,
+                "responseKind": {"group": own.group, "version": own.version, "kind": own.kind}
+                if own
+                else response_kind,
+                "verbs": verbs,
+            }
+            for name, verbs, own in _below(resource)
         ]
     return item
 

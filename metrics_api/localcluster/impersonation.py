@@ -2,7 +2,7 @@
 
 Rules: apiserver ``pkg/endpoints/filters/impersonation`` of Kubernetes 1.36. First come the constrained modes, which
 want two permissions (to act as somebody, and to do this very thing as somebody), then the old verb ``impersonate``. The
-mode by which a service account acts as the node that its pod runs on is left out: no token here is bound to a node.
+mode by which a service account acts as the node that its pod runs on is left out: nothing here acts so.
 """
 
 from __future__ import annotations

@@ -90,6 +90,9 @@ _SUBJECTS = _Field(
 )
 _ROLE_REF = _Field("roleRef", {1: _Field("apiGroup"), 2: _Field("kind"), 3: _Field("name")})
 _SELECTORS = _Field("clusterRoleSelectors", {1: _Field("matchLabels", map=True)}, repeated=True)
+_BOUND_OBJECT = _Field(
+    "boundObjectRef", {1: _Field("kind"), 2: _Field("apiVersion"), 3: _Field("name"), 4: _Field("uid")}
+)
 _EXTRA = _Field("extra", {1: _texts("items")}, map=True)
 _BINDING: _Message = {1: _METADATA, 2: _SUBJECTS, 3: _ROLE_REF}
 
@@ -111,6 +114,10 @@ _KINDS: dict[tuple[str, str], _Message] = {
     ("authentication.k8s.io/v1", "TokenReview"): {
         1: _METADATA,
         2: _Field("spec", {1: _Field("token"), 2: _texts("audiences")}),
+    },
+    ("authentication.k8s.io/v1", "TokenRequest"): {
+        1: _METADATA,
+        2: _Field("spec", {1: _texts("audiences"), 3: _BOUND_OBJECT, 4: _Field("expirationSeconds", "integer")}),
     },
     ("authentication.k8s.io/v1", "SelfSubjectReview"): {1: _METADATA},
     ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): {

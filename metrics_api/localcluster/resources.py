@@ -27,6 +27,8 @@ class Resource:
     """Whether it has the subresource ``status``; the main resource then ignores ``status`` in writes."""
     counts_generation: bool = False
     """Whether ``metadata.generation`` is kept."""
+    created_below: tuple[tuple[str, Resource], ...] = ()
+    """Further subresources: name and what is created there, which is of a kind of its own and not stored."""
 
     @property
     def group_version(self) -> str:
@@ -41,8 +43,14 @@ class Resource:
     @property
     def subresources(self) -> dict[str, tuple[str, ...]]:
         """Return subresource -> verbs."""
-        return {"status": _STATUS_VERBS} if self.has_status else {}
+        status = {"status": _STATUS_VERBS} if self.has_status else {}
+        return status | {name: resource.verbs for name, resource in self.created_below}
 
+
+_AUTHENTICATION = "authentication.k8s.io"
+_AUTHORIZATION = "authorization.k8s.io"
+TOKEN_REQUESTS = Resource(_AUTHENTICATION, "v1", "", "", "TokenRequest", True, verbs=("create",))
+"""Below service accounts only, so it is none of :data:`RESOURCES`."""
 
 NODES = Resource("", "v1", "nodes", "node", "Node", False, ("no",), has_status=True)
 PODS = Resource("", "v1", "pods", "pod", "Pod", True, ("po",), ("all",), has_status=True, counts_generation=True)
@@ -60,7 +68,16 @@ NAMESPACES = Resource(
 SERVICES = Resource("", "v1", "services", "service", "Service", True, ("svc",), ("all",), has_status=True)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "configmap", "ConfigMap", True, ("cm",))
 SECRETS = Resource("", "v1", "secrets", "secret", "Secret", True)
-SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount", True, ("sa",))
+SERVICE_ACCOUNTS = Resource(
+    "",
+    "v1",
+    "serviceaccounts",
+    "serviceaccount",
+    "ServiceAccount",
+    True,
+    ("sa",),
+    created_below=(("token", TOKEN_REQUESTS),),
+)
 EVENTS = Resource("", "v1", "events", "event", "Event", True, ("ev",))
 
 API_SERVICES = Resource(
@@ -139,8 +156,6 @@ ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "rolebinding", "RoleBindin
 CLUSTER_ROLES = Resource(_RBAC, "v1", "clusterroles", "clusterrole", "ClusterRole", False)
 CLUSTER_ROLE_BINDINGS = Resource(_RBAC, "v1", "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", False)
 
-_AUTHENTICATION = "authentication.k8s.io"
-_AUTHORIZATION = "authorization.k8s.io"
 TOKEN_REVIEWS = Resource(_AUTHENTICATION, "v1", "tokenreviews", "tokenreview", "TokenReview", False, verbs=("create",))
 SELF_SUBJECT_REVIEWS = Resource(
     _AUTHENTICATION, "v1", "selfsubjectreviews", "selfsubjectreview", "SelfSubjectReview", False, verbs=("create",)

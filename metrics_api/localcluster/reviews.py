@@ -8,7 +8,7 @@ from typing import Any
 from metrics_api.clock import Clock
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import Attributes
-from metrics_api.localcluster.authentication import Tokens
+from metrics_api.localcluster.authentication import API_AUDIENCE, Tokens
 from metrics_api.localcluster.faults import Faults
 from metrics_api.localcluster.rbac import Authorizer
 from metrics_api.localcluster.requests import Request
@@ -22,8 +22,8 @@ from metrics_api.localcluster.resources import (
 from metrics_api.localcluster.responses import Response, json_response
 from metrics_api.localcluster.stored import JsonObject
 from metrics_api.localcluster.users import User
+from metrics_api.localcluster.writing import mistyped
 
-_AUDIENCE = "https://kubernetes.default.svc"
 _ONE_OF = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
 
 Ask = Callable[[Request, JsonObject], JsonObject]
@@ -76,11 +76,14 @@ class Reviews:
         token = spec.get("token")
         if not isinstance(token, str) or not token:
             raise statuses.bad_request("token is required for TokenReview in authentication")
-        user = self._tokens.find(token)
-        audiences = spec.get("audiences") or [_AUDIENCE]
-        if user is None or _AUDIENCE not in audiences:  # every token here is for the API server
+        audiences = spec.get("audiences") or [API_AUDIENCE]
+        if not isinstance(audiences, list):
+            raise mistyped(TOKEN_REVIEWS, "spec.audiences")
+        found = self._tokens.review(token, audiences)
+        if found is None:
             return {"user": {}, "error": "invalid bearer token"}
-        return {"authenticated": True, "user": user_info(user), "audiences": [_AUDIENCE]}
+        user, meant = found
+        return {"authenticated": True, "user": user_info(user), "audiences": meant}
 
     def _access(self, _: Request, spec: JsonObject) -> JsonObject:
         name, groups = spec.get("user", ""), spec.get("groups") or ()

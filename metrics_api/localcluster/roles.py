@@ -67,6 +67,7 @@ def _cluster_roles() -> Iterator[tuple[Resource, JsonObject]]:
     ]
     editing = [
         _rule([""], _EDITED, (*_READ, *_WRITE)),
+        _rule([""], ["serviceaccounts/token"], ["create"]),
         _rule(["apps"], ["deployments"], _WRITE),
         _rule(["autoscaling"], ["horizontalpodautoscalers"], _WRITE),
         _rule(["coordination.k8s.io"], ["leases"], (*_READ, *_WRITE)),

@@ -61,7 +61,7 @@ class Writer:
         """Add the object in the body."""
         presenter = self._reader.presenter(request, resource, Call.ONE)
         obj = await request.document(resource.kind)
-        _check_type(resource, obj)
+        check_type(resource, obj)
         if obj["metadata"].get("resourceVersion"):
             raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
         stored = self._create(request, resource, obj)
@@ -71,7 +71,7 @@ class Writer:
         """Replace the object, or its status, by the body."""
         presenter = self._reader.presenter(request, resource, Call.ONE)
         obj = await request.document(resource.kind)
-        _check_type(resource, obj)
+        check_type(resource, obj)
         if not obj["metadata"].get("name"):
             undeterminable = f"the name of the object ({request.attributes.name} based on URL) was undeterminable"
             raise statuses.bad_request(f"{undeterminable}: name must be provided")
@@ -95,7 +95,7 @@ class Writer:
                 fault = ("FieldValueRequired", required, "fieldManager")
                 raise statuses.invalid("meta.k8s.io", "PatchOptions", "", fault)
             if current is None and not wanted.subresource:
-                _check_type(resource, patch)
+                check_type(resource, patch)
                 stored = self._create(request, resource, patch)
                 return bytes_response(presenter.one(stored), as_yaml=presenter.form.yaml, status=201)
         if current is None:
@@ -103,7 +103,7 @@ class Writer:
         obj = apply(current, patch)
         if not isinstance(obj, dict):
             raise statuses.bad_request("the patch leaves no object")
-        _check_type(resource, obj)
+        check_type(resource, obj)
         _check_place(request, resource, obj)
         return self._replace(request, presenter, obj)
 
@@ -198,7 +198,7 @@ class Writer:
         return last
 
 
-def _check_type(resource: Resource, obj: JsonObject) -> None:
+def check_type(resource: Resource, obj: JsonObject) -> None:
     """Check that an object is of the kind that the URL names, as far as its outline goes.
 
     Raises:
@@ -216,17 +216,18 @@ def _check_type(resource: Resource, obj: JsonObject) -> None:
     outline = {key: obj[key] for key in ("metadata", "spec", "status", "data") if obj.get(key) is not None}
     for field, value in outline.items():
         if not isinstance(value, dict):
-            raise _mistyped(resource, field)
+            raise mistyped(resource, field)
     for field in ("labels", "annotations"):
         texts = metadata.get(field) or {}
         if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
-            raise _mistyped(resource, f"metadata.{field}")
+            raise mistyped(resource, f"metadata.{field}")
     for field in ("name", "namespace", "generateName"):
         if not isinstance(metadata.get(field, ""), str):
-            raise _mistyped(resource, f"metadata.{field}")
+            raise mistyped(resource, f"metadata.{field}")
 
 
-def _mistyped(resource: Resource, field: str) -> StatusError:
+def mistyped(resource: Resource, field: str) -> StatusError:
+    """400: a field of an object, such as ``metadata.labels``, holds a value of another type."""
     what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
     return statuses.bad_request(f"{what}: json: cannot unmarshal the value of field {resource.kind}.{field}")
 

@@ -13,6 +13,7 @@ from metrics_api.localcluster.kubeconfig import admin_kubeconfig, write_kubeconf
 from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import API_SERVICES, CONFIG_MAPS, NAMESPACES, NODES, PODS
 from tests.e2e.programs import KUBECTLS, found_kubectl
+from tests.localcluster.conftest import Connect
 
 MANIFEST = """
 apiVersion: v1
@@ -171,6 +172,21 @@ async def test_whoami_names_the_user(kubectl: Kubectl) -> None:
     if "whoami" not in await kubectl("auth", "--help"):
         pytest.skip("this kubectl has no `auth whoami`: it came with 1.27")
     assert "kubernetes-admin" in await kubectl("auth", "whoami")
+
+
+async def test_create_token_prints_one_that_is_accepted(kubectl: Kubectl, connect: Connect) -> None:
+    await kubectl("create", "serviceaccount", "robot")
+    if "token" not in await kubectl("create", "--help"):
+        pytest.skip("this kubectl has no `create token`: it came with 1.24")
+    token = (await kubectl("create", "token", "robot", "--duration=20m")).strip()
+    elsewhere = (await kubectl("create", "token", "robot", "--audience=vault")).strip()
+    short = await kubectl.run("create", "token", "robot", "--duration=1m")
+    absent = await kubectl.run("create", "token", "nobody")
+
+    assert (await connect(token=token).get("/healthz")).status_code == 200
+    assert (await connect(token=elsewhere).get("/healthz")).status_code == 401
+    assert "may not specify a duration less than 10 minutes" in short[2]
+    assert absent[2].strip().endswith('serviceaccounts "nobody" not found')
 
 
 async def test_what_is_not_there_is_said_in_kubectls_words(kubectl: Kubectl) -> None:
