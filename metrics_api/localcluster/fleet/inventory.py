@@ -117,9 +117,15 @@ class FleetPod:
     _sum: LoadSum | None = None  # of all its containers; made anew after a change
 
     def __post_init__(self) -> None:
-        self.loads = tuple(container.load for container in self.containers if container.load is not None)
-        limits = [container.template.memory_limit for container in self.running]
-        self.memory_limit = sum(limit for limit in limits if limit) if all(limits) else None
+        loads = []
+        limit: int | None = 0
+        for container in self.containers:
+            if container.load is not None:
+                loads.append(container.load)
+                own = container.template.memory_limit
+                limit = None if own is None or limit is None else limit + own
+        self.loads = tuple(loads)
+        self.memory_limit = limit
         self.created_text = format_rfc3339(self.created)
 
     @property
@@ -197,9 +203,10 @@ class FleetNode:
         Raises:
             ValueError: A pod of that name runs there.
         """
-        if pod.key in self.pods:
-            raise ValueError(f"node {self.name} runs a pod {pod.key.namespace}/{pod.name} already")
-        self.pods[pod.key] = pod
+        key = pod.key
+        if key in self.pods:
+            raise ValueError(f"node {self.name} runs a pod {key.namespace}/{pod.name} already")
+        self.pods[key] = pod
         self._sum = None
 
     def restart(self, pod: FleetPod, load: ContainerLoad, time: float) -> None:
@@ -219,8 +226,8 @@ class FleetNode:
     def fit_capacity(self) -> None:
         """Give the node the smallest usual size that holds half as much again as its pods can use at once."""
         loads = [self.kubelet, self.runtime, *(load for pod in self.pods.values() for load in pod.loads)]
-        cpu = 1.5 * sum(load.cpu.peak for load in loads) / 1e9
-        memory = 1.5 * sum(load.memory.peak for load in loads)
+        cpu = 1.5 * sum([load.cpu.peak for load in loads]) / 1e9
+        memory = 1.5 * sum([load.memory.peak for load in loads])
         self.cpu_cores = next((cores for cores in (4, 8, 16, 32, 64, 128) if cores >= cpu), 256)
         self.memory = next((gib << 30 for gib in (16, 32, 64, 128, 256, 512) if gib << 30 >= memory), 2048 << 30)
         self.max_pods = 110 if len(self.pods) <= 100 else 2 * len(self.pods)

@@ -35,6 +35,9 @@ _CONTROL_PLANE = (
 )
 _CONTROL_PLANE_EVERY = 25  # nodes
 SYSTEM_NAMESPACE = "kube-system"
+# An enumeration's member is looked up by a call, and these are for every pod.
+_DEPLOYMENT, _STATEFUL_SET, _STATIC = WorkloadKind.DEPLOYMENT, WorkloadKind.STATEFUL_SET, WorkloadKind.STATIC
+_INIT = ContainerKind.INIT
 
 
 class Population:
@@ -116,21 +119,21 @@ class Population:
             name: The pod's name; empty draws one.
         """
         rng = self._rng
+        draw = rng.random
         if started is None:
-            started = max(node.created + 15, self._epoch - rng.uniform(0.01, 20) * _DAY)
+            started = max(node.created + 15, self._epoch - (0.01 + 19.99 * draw()) * _DAY)
             started = min(started, self._epoch - 60)
         self._pod_count += 1
-        static = workload.kind is WorkloadKind.STATIC
         pod = FleetPod(
             name=name or self._pod_name(workload, node),
             uid=draw_uid(rng),
             workload=workload,
             node_name=node.name,
             address="" if workload.namespace == SYSTEM_NAMESPACE else self._pod_address(),
-            created=started - rng.uniform(0.8, 2.5),
+            created=started - (0.8 + 1.7 * draw()),
             salt=rng.getrandbits(32),
-            containers=tuple(self._draw_container(template, started) for template in workload.containers),
-            config_hash=f"{rng.getrandbits(128):032x}" if static else None,
+            containers=tuple([self._draw_container(template, started) for template in workload.containers]),
+            config_hash=f"{rng.getrandbits(128):032x}" if workload.kind is _STATIC else None,
         )
         node.place(pod)
         return pod
@@ -185,7 +188,8 @@ class Population:
     def _workload(
         self, kind: WorkloadKind, namespace: str, name: str, containers: tuple[ContainerTemplate, ...]
     ) -> Workload:
-        return Workload(kind, namespace, name, draw_uid(self._rng), draw_suffix(self._rng, 10), containers)
+        template_hash = draw_suffix(self._rng) + draw_suffix(self._rng)
+        return Workload(kind, namespace, name, draw_uid(self._rng), template_hash, containers)
 
     def _system_workload(self, kind: WorkloadKind, name: str, cpu: float, memory: float) -> Workload:
         container = ContainerTemplate(name, ContainerKind.APP, 100, cpu, memory, None)
@@ -193,17 +197,18 @@ class Population:
 
     def _draw_container(self, template: ContainerTemplate, started: float) -> FleetContainer:
         rng = self._rng
+        draw = rng.random
         salt = rng.getrandbits(32)
-        if template.kind is ContainerKind.INIT:
+        if template.kind is _INIT:
             return FleetContainer(template, salt, None)
-        idle = not template.cpu_mean or rng.random() < 0.05
+        idle = not template.cpu_mean or draw() < 0.05
         load = ContainerLoad(
-            IDLE if idle else draw_cpu_curve(rng, template.cpu_mean * rng.uniform(0.7, 1.3)),
-            draw_memory_curve(rng, template.memory_middle * rng.uniform(0.8, 1.2)),
-            startup=rng.randrange(24_000_000, 60_000_000),
-            started=started - rng.uniform(0, 0.3),
+            IDLE if idle else draw_cpu_curve(rng, template.cpu_mean * (0.7 + 0.6 * draw())),
+            draw_memory_curve(rng, template.memory_middle * (0.8 + 0.4 * draw())),
+            startup=24_000_000 + int(36_000_000 * draw()),
+            started=started - 0.3 * draw(),
             epoch=self._epoch,
-            restart_every=rng.uniform(300, 3600) if rng.random() < 0.01 else None,
+            restart_every=300 + 3300 * draw() if draw() < 0.01 else None,
         )
         return FleetContainer(template, salt, load)
 
@@ -216,22 +221,21 @@ class Population:
 
     def _with_suffix(self, prefix: str, workload: Workload) -> str:
         """Return a name nobody had: among a thousand of one DaemonSet two draw the same suffix now and then."""
-        while (key := (workload.uid, draw_suffix(self._rng, 5))) in self._suffixes:
+        while (key := (workload.uid, draw_suffix(self._rng))) in self._suffixes:
             pass
         self._suffixes.add(key)
         return f"{prefix}-{key[1]}"
 
     def _pod_name(self, workload: Workload, node: FleetNode) -> str:
-        match workload.kind:
-            case WorkloadKind.DEPLOYMENT:
-                return self._with_suffix(f"{workload.name}-{workload.template_hash}", workload)
-            case WorkloadKind.STATEFUL_SET:
-                self._replicas[workload.uid] += 1
-                return f"{workload.name}-{self._replicas[workload.uid] - 1}"
-            case WorkloadKind.DAEMON_SET:
-                return self._with_suffix(workload.name, workload)
-            case WorkloadKind.STATIC:
-                return f"{workload.name}-{node.name}"
+        kind = workload.kind
+        if kind is _DEPLOYMENT:
+            return self._with_suffix(f"{workload.name}-{workload.template_hash}", workload)
+        if kind is _STATEFUL_SET:
+            self._replicas[workload.uid] += 1
+            return f"{workload.name}-{self._replicas[workload.uid] - 1}"
+        if kind is _STATIC:
+            return f"{workload.name}-{node.name}"
+        return self._with_suffix(workload.name, workload)
 
     def _pod_address(self) -> str:
         return f"10.{128 + self._pod_count // 65536 % 128}.{self._pod_count // 256 % 256}.{self._pod_count % 256}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -34,6 +35,17 @@ def test_names_and_uids_are_unique_in_the_whole_fleet() -> None:
     pods = pods_of(draw_nodes(100, 30))
 
     assert len({pod.key for pod in pods}) == len({pod.uid for pod in pods}) == 3000
+
+
+def test_uids_are_random_uuids_and_suffixes_have_kubernetes_alphabet() -> None:
+    pods = pods_of(draw_nodes(20, 30))
+    suffixes = [pod.name[-5:] for pod in pods if pod.workload.kind is WorkloadKind.DEPLOYMENT]
+
+    for pod in pods:
+        uid = UUID(pod.uid)
+        assert (str(uid), uid.version, uid.variant) == (pod.uid, 4, RFC_4122)
+    assert set("".join(suffixes)) == set("bcdfghjklmnpqrstvwxz2456789")
+    assert {len(pod.workload.template_hash) for pod in pods} == {10}
 
 
 def test_in_a_big_cluster_a_workload_s_selector_matches_15_of_300_pods() -> None:
