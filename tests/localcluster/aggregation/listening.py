@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 from metrics_api.localcluster.seams import Receive, Scope, Send
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_numbers = itertools.count()  # of connections; the id of one that is gone may come back
 
 
 class ConnectionProtocol(HttpToolsProtocol):
@@ -24,7 +26,7 @@ class ConnectionProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         certificate: dict[str, Any] = transport.get_extra_info("peercert") or {}
         subject = dict(pair[0] for pair in certificate.get("subject", ()))
-        self.app_state = {"peer": subject.get("commonName"), "connection": id(self)}
+        self.app_state = {"peer": subject.get("commonName"), "connection": next(_numbers)}
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
