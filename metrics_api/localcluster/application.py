@@ -13,7 +13,7 @@ from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import Attributes
 from metrics_api.localcluster.authentication import Tokens, authenticate
 from metrics_api.localcluster.discovery import Discovery
-from metrics_api.localcluster.faults import Faults
+from metrics_api.localcluster.faults import Faults, hold_up
 from metrics_api.localcluster.impersonation import impersonated
 from metrics_api.localcluster.negotiation import Call
 from metrics_api.localcluster.paths import serve_path
@@ -21,7 +21,7 @@ from metrics_api.localcluster.rbac import Authorizer, forbidden_message
 from metrics_api.localcluster.reading import Reader
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import Resource, find_resource, is_local_group
-from metrics_api.localcluster.responses import Response, error_response, page_not_found, send_response
+from metrics_api.localcluster.responses import Response, error_response, page_not_found, send_response, timed_out
 from metrics_api.localcluster.reviews import Reviews
 from metrics_api.localcluster.seams import Message, Receive, Scope, Send
 from metrics_api.localcluster.token_requests import TokenRequests
@@ -75,6 +75,8 @@ class Application:
             response = await self._answer(scope, request, finishing)
         except StatusError as error:
             response = error_response(error)
+        except TimeoutError:
+            response = timed_out()
         except Exception:
             _log.exception("a bug in the stand-in API server: %s %r", request.method, request.path)
             response = error_response(statuses.internal("a bug in the stand-in API server, see its log"))
@@ -82,14 +84,16 @@ class Application:
             await send_response(finishing, response, accept_encoding=request.header("accept-encoding"))
 
     async def _answer(self, scope: Scope, request: Request, send: Send) -> Response | None:
+        if not request.attributes.is_long_running:
+            request.time_limit()  # one that is no duration is refused before anything else
         user = authenticate(request.headers, scope["state"].get("peer_certificate"), self._tokens)
         request.user = user
         request.user = impersonated(request.headers, user, request.attributes, self._require)
         self._require(request.user, request.attributes)
         aggregator = self._discovery.aggregator
         if aggregator is not None and aggregator.claims(request.path):
-            if self._faults.discovery_delay > 0 and request.path.strip("/").count("/") == _DISCOVERY_DEPTH:
-                await self._clock.sleep(self._faults.discovery_delay)
+            if request.path.strip("/").count("/") == _DISCOVERY_DEPTH:
+                await hold_up(self._clock, self._faults.discovery_delay, request.time_limit())
             await aggregator(scope, request.receive, send, request.user)
             return None
         if request.attributes.is_resource:

@@ -1,6 +1,6 @@
 """What a request wants to do, in the terms of authorization: verb and resource, or verb and path.
 
-Rules: apiserver ``pkg/endpoints/request`` (RequestInfo).
+Rules: apiserver ``pkg/endpoints/request`` (RequestInfo); ``pkg/endpoints/filters/request_deadline.go``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from metrics_api.errors import SelectorError
 from metrics_api.selectors import parse_field_selector
+from metrics_api.timetext import parse_duration
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_LONG_RUNNING_VERBS = ("watch", "proxy")
+_LONG_RUNNING_SUBRESOURCES = ("attach", "exec", "proxy", "log", "portforward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,31 @@ class Attributes:
         """Whether it is about a resource, not a path."""
         return bool(self.resource)
 
+    @property
+    def is_long_running(self) -> bool:
+        """Whether it may take as long as it likes."""
+        return self.verb in _LONG_RUNNING_VERBS or self.subresource in _LONG_RUNNING_SUBRESOURCES
+
 
 def flag(query: Mapping[str, Sequence[str]], name: str) -> bool | None:
     """Return a yes-or-no parameter, ``None`` when absent; anything but ``false`` and ``0`` is yes, as in Kubernetes."""
     values = query.get(name)
     return values[0].lower() not in ("false", "0") if values else None
+
+
+def time_limit_of(query: Mapping[str, Sequence[str]], usual: float) -> float:
+    """Return the seconds that a request may take which is not long-running.
+
+    Args:
+        query: Its parameter ``timeout``, a Go duration, shortens the limit; one that is not positive does nothing.
+        usual: The limit without it.
+
+    Raises:
+        ValueError: It is no duration; in Go's words.
+    """
+    text = _first(query, "timeout")
+    wanted = parse_duration(text) if text else 0.0
+    return wanted if 0 < wanted < usual else usual
 
 
 def attributes_of(method: str, path: str, query: Mapping[str, Sequence[str]]) -> Attributes:

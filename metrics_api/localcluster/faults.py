@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Literal
 
+from metrics_api.clock import Clock
+
 
 @dataclass(slots=True)
 class Hold:
@@ -21,6 +23,18 @@ class Hold:
         await self.released.wait()
 
 
+async def hold_up(clock: Clock, seconds: float, limit: float) -> None:
+    """Let that much time pass for a request.
+
+    Raises:
+        TimeoutError: The request's own limit, in seconds, ended first.
+    """
+    if seconds > 0:
+        await clock.sleep(min(seconds, limit))
+    if seconds > limit:
+        raise TimeoutError
+
+
 @dataclass(slots=True)
 class Faults:
     """What goes wrong; change an attribute at any time, it holds from the next request on."""
@@ -28,7 +42,7 @@ class Faults:
     reviews_fail: bool = False
     """TokenReview and SubjectAccessReview answer 500."""
     review_delay: float = 0.0
-    """Seconds that a review waits before it answers."""
+    """Seconds that a review waits before it answers; its time may end before that."""
     review_hold: Hold | None = None
     """Where each review waits before it answers."""
     watch_expired: Literal["", "status", "event"] = ""

@@ -11,11 +11,12 @@ import orjson
 import yaml
 
 from metrics_api.localcluster import protobuf, statuses
-from metrics_api.localcluster.attributes import Attributes, attributes_of
+from metrics_api.localcluster.attributes import Attributes, attributes_of, time_limit_of
 from metrics_api.localcluster.seams import Receive, Scope
 from metrics_api.localcluster.users import ANONYMOUS, User
 
 _BODY_LIMIT = 3 * 1024 * 1024
+_TIME_LIMIT = 60.0
 _BODY_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
@@ -66,6 +67,17 @@ class Request:
             return int(text)
         except ValueError:
             raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+    def time_limit(self) -> float:
+        """Return the seconds that it may take when it is not long-running: the parameter ``timeout``, 60 at most.
+
+        Raises:
+            StatusError: 400, the parameter is no duration.
+        """
+        try:
+            return time_limit_of(self.query, _TIME_LIMIT)
+        except ValueError as error:
+            raise statuses.bad_request(f"invalid timeout specified in the request URL - {error}") from error
 
     async def body(self) -> bytes:
         """Return the request's body.

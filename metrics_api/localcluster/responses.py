@@ -17,6 +17,11 @@ from metrics_api.localcluster.statuses import encode_status
 
 JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+TIMED_OUT = (
+    b'{"metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout",'
+    b'"reason":"Timeout","details":{},"code":504}\n'
+)
+"""The body of a 504: a ``Status`` without ``kind`` and ``apiVersion``, which its header calls plain text."""
 _GZIP_THRESHOLD = 128 * 1024
 _GZIP_WBITS = 31
 
@@ -51,6 +56,11 @@ def text_response(text: str, status: int = 200) -> Response:
 def page_not_found() -> Response:
     """Answer for a path that nothing here has: Go's words, no ``Status``."""
     return text_response("404 page not found\n", 404)
+
+
+def timed_out() -> Response:
+    """Answer that the request's time is over."""
+    return Response(504, [TIMED_OUT], _TEXT)
 
 
 def error_response(error: StatusError) -> Response:

@@ -9,7 +9,7 @@ from metrics_api.clock import Clock
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import Attributes
 from metrics_api.localcluster.authentication import API_AUDIENCE, Tokens
-from metrics_api.localcluster.faults import Faults
+from metrics_api.localcluster.faults import Faults, hold_up
 from metrics_api.localcluster.rbac import Authorizer
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import (
@@ -51,8 +51,7 @@ class Reviews:
             return None
 
         async def handle(request: Request) -> Response:
-            if self._faults.review_delay > 0:
-                await self._clock.sleep(self._faults.review_delay)
+            await hold_up(self._clock, self._faults.review_delay, request.time_limit())
             if self._faults.review_hold is not None:
                 await self._faults.review_hold.wait()
             if self._faults.reviews_fail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 
@@ -23,6 +24,14 @@ from tests.localcluster.aggregation.extension_server import ExtensionServer, ans
 from tests.localcluster.aggregation.raw_backend import Connection, raw_backend
 
 TEXT = "text/plain; charset=utf-8"
+TIMED_OUT = {  # it lacks kind and apiVersion
+    "metadata": {},
+    "status": "Failure",
+    "message": "Timeout: request did not complete within the allotted timeout",
+    "reason": "Timeout",
+    "details": {},
+    "code": 504,
+}
 UNAVAILABLE = (503, TEXT, "service unavailable\n")
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -183,15 +192,41 @@ async def test_one_that_hangs_becomes_504_with_a_status_that_is_called_plain_tex
     response = await hasty.admin.get(NODES)
 
     assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (504, "text/plain")
-    # It lacks kind and apiVersion.
-    assert response.json() == {
-        "metadata": {},
-        "status": "Failure",
-        "message": "Timeout: request did not complete within the allotted timeout",
-        "reason": "Timeout",
-        "details": {},
-        "code": 504,
-    }
+    assert response.json() == TIMED_OUT
+
+
+@pytest.mark.parametrize("wanted", ["300ms", "0.3s"])
+async def test_a_client_may_ask_for_less_time(cluster: Cluster, proxied: ExtensionServer, wanted: str) -> None:
+    proxied.routes[NODES] = hang
+    response = await cluster.admin.get(NODES, params={"timeout": wanted})
+
+    assert (response.status_code, response.json()) == (504, TIMED_OUT)
+    assert proxied.arrivals(NODES)[-1].target == f"{NODES}?timeout={wanted}"
+
+
+async def test_nobody_gets_more_time_than_there_is(hasty: Cluster, hasty_extension: ExtensionServer) -> None:
+    await hasty.available(hasty_extension)
+    await hasty.proxied(PATH)
+    hasty_extension.routes[NODES] = hang
+    asked = [hasty.admin.get(NODES, params={"timeout": timeout}) for timeout in ("0", "-1s", "1000h")]
+    responses = await asyncio.gather(*asked)
+
+    assert [(each.status_code, each.json()) for each in responses] == [(504, TIMED_OUT)] * 3
+
+
+@pytest.mark.parametrize("path", [NODES, PATH, "/api/v1/nodes", "/apis", "/nothing"])
+async def test_a_timeout_that_is_no_duration_is_refused_before_anything_else(
+    cluster: Cluster, proxied: ExtensionServer, path: str
+) -> None:
+    arrived = len(proxied.arrivals(NODES))
+    for client in (cluster.admin, cluster.client()):
+        response = await client.get(path, params={"timeout": "soon"})
+
+        assert (response.status_code, response.json()["reason"]) == (400, "BadRequest")
+        assert response.json()["message"] == (
+            'invalid timeout specified in the request URL - time: invalid duration "soon"'
+        )
+    assert len(proxied.arrivals(NODES)) == arrived
 
 
 async def test_a_watch_has_no_limit(hasty: Cluster, hasty_extension: ExtensionServer) -> None:
@@ -199,4 +234,6 @@ async def test_a_watch_has_no_limit(hasty: Cluster, hasty_extension: ExtensionSe
     await hasty.proxied(PATH)
     hasty_extension.routes[NODES] = hang
     with pytest.raises(httpx.ReadTimeout):
-        await hasty.admin.get(NODES, params={"watch": "true"}, timeout=hasty.backend.place.request_limit + 0.5)
+        await hasty.admin.get(
+            NODES, params={"watch": "true", "timeout": "1ms"}, timeout=hasty.backend.place.request_limit + 0.5
+        )

@@ -171,3 +171,17 @@ async def test_slow_reviews_wait(server: ApiServer, admin: httpx.AsyncClient, cl
 
     assert waiting
     assert (await asked).status_code == 201
+
+
+async def test_a_slow_review_is_over_when_its_time_is(
+    server: ApiServer, admin: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    server.faults.review_delay = 20.0
+    asked = asyncio.create_task(admin.post(TOKEN_REVIEWS, json={"spec": {"token": "x"}}, params={"timeout": "10s"}))
+    while 10.0 not in clock.sleeps:
+        await settle()
+    await clock.advance(10)
+    response = await asked
+
+    assert (response.status_code, response.json()["reason"]) == (504, "Timeout")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"

@@ -24,16 +24,13 @@ from metrics_api.localcluster.aggregation.seams import Handler, ObjectSource
 from metrics_api.localcluster.aggregation.timing import Timing
 from metrics_api.localcluster.aggregation.tls import Trust, trust_of
 from metrics_api.localcluster.aggregation.transport import Transports
-from metrics_api.localcluster.attributes import attributes_of
+from metrics_api.localcluster.attributes import attributes_of, time_limit_of
 from metrics_api.localcluster.seams import Receive, Scope, Send
 from metrics_api.localcluster.stored import JsonObject
 from metrics_api.localcluster.users import User
 from metrics_api.pki import KeyPair
 
 _log = logging.getLogger(__name__)
-
-_LONG_RUNNING_VERBS = ("watch", "proxy")
-_LONG_RUNNING_SUBRESOURCES = ("attach", "exec", "proxy", "log", "portforward")
 
 
 class Aggregator:
@@ -133,7 +130,7 @@ class Aggregator:
         reply = Reply(send, self._added)
         if handler is None:  # the APIService was deleted since the request was routed
             return await send_error(reply, 404, "404 page not found")
-        limit = None if _is_long_running(scope) else self._timing.request_timeout
+        limit = _time_limit(scope, self._timing.request_timeout)
         try:
             async with asyncio.timeout(limit):
                 return await handler(scope, receive, reply, user)
@@ -178,7 +175,11 @@ class Aggregator:
         self._transports.keep_only({self._trust_of(each) for each in self._registry if each.service})
 
 
-def _is_long_running(scope: Scope) -> bool:
+def _time_limit(scope: Scope, usual: float) -> float | None:
+    """Return the seconds that a request may take, ``None`` for one that is long-running.
+
+    The API server has refused a ``timeout`` that is no duration before it hands the request over.
+    """
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     wanted = attributes_of(scope["method"], scope["path"], query)
-    return wanted.verb in _LONG_RUNNING_VERBS or wanted.subresource in _LONG_RUNNING_SUBRESOURCES
+    return None if wanted.is_long_running else time_limit_of(query, usual)

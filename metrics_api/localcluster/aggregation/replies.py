@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from metrics_api.localcluster.aggregation.headers import Headers
+from metrics_api.localcluster.responses import TIMED_OUT
 from metrics_api.localcluster.seams import Message, Send
 
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_TIMEOUT = (
-    b'{"metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout",'
-    b'"reason":"Timeout","details":{},"code":504}\n'
-)
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
@@ -55,4 +52,4 @@ async def send_error(send: Send, status: int, text: str) -> None:
 
 async def send_timeout(send: Send) -> None:
     """Send kube-apiserver's 504: a ``Status`` without ``kind`` and ``apiVersion``, under a header of plain text."""
-    await Reply(send).whole(504, [_TEXT], _TIMEOUT)
+    await Reply(send).whole(504, [_TEXT], TIMED_OUT)
