@@ -6,9 +6,13 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from metrics_api.errors import StatusError
 from metrics_api.localcluster import statuses
 
+_MOST_OPERATIONS = 10_000
+_MOST_COPIED = 3 * 1024 * 1024
 _REJECTED = "the server rejected our request due to an error in our request"
 
 
@@ -29,20 +33,28 @@ def json_patch(document: Any, operations: Any) -> Any:
     """Return a copy of ``document`` with the operations applied in order.
 
     Raises:
-        StatusError: 400, an operation is malformed; 422, one cannot be applied.
+        StatusError: 400, an operation is malformed; 413, there are too many or they copy too much; 422, one cannot be
+            applied.
     """
     if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
         raise statuses.bad_request("a JSON patch is an array of operations")
+    if len(operations) > _MOST_OPERATIONS:
+        why = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(operations)}"
+        raise statuses.entity_too_large(why)
     root = {"": copy.deepcopy(document)}
+    copied = 0
     for operation in operations:
         try:
-            _apply(root, operation)
+            copied += _apply(root, operation)
+            if copied > _MOST_COPIED:
+                raise statuses.entity_too_large(f"the operations copy more than {_MOST_COPIED} bytes")
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise StatusError(422, "Invalid", _REJECTED, has_details=True) from error
     return root[""]
 
 
-def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
+def _apply(root: dict[str, Any], operation: dict[str, Any]) -> int:
+    """Apply one operation in place and return how many bytes of JSON it has copied."""
     if not isinstance(operation.get("op"), str) or not isinstance(operation.get("path"), str):
         raise statuses.bad_request("an operation of a JSON patch needs op and path")
     path = _pointer(operation["path"])
@@ -57,12 +69,15 @@ def _apply(root: dict[str, Any], operation: dict[str, Any]) -> None:
         case "move":
             _add(root, path, _remove(root, _pointer(operation["from"])))
         case "copy":
-            _add(root, path, copy.deepcopy(_get(root, _pointer(operation["from"]))))
+            encoded = orjson.dumps(_get(root, _pointer(operation["from"])))
+            _add(root, path, orjson.loads(encoded))
+            return len(encoded)
         case "test":
             if _get(root, path) != operation.get("value"):
                 raise ValueError("test failed")
         case unknown:
             raise statuses.bad_request(f"unknown operation {unknown!r} in a JSON patch")
+    return 0
 
 
 def _pointer(text: str) -> list[str]:

@@ -20,9 +20,9 @@ from metrics_api.localcluster.resources import (
     Resource,
 )
 from metrics_api.localcluster.responses import Response, json_response
+from metrics_api.localcluster.shapes import check_type
 from metrics_api.localcluster.stored import JsonObject
 from metrics_api.localcluster.users import User
-from metrics_api.localcluster.writing import mistyped
 
 _ONE_OF = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
 
@@ -57,9 +57,8 @@ class Reviews:
             if self._faults.reviews_fail:
                 raise statuses.internal("reviews are switched off")
             document = await request.document(resource.kind)
-            spec = document.get("spec") or {}
-            if not isinstance(spec, dict):
-                raise statuses.bad_request("spec must be an object")
+            check_type(resource, document)
+            spec = document.get("spec", {})
             answered = {
                 "kind": resource.kind,
                 "apiVersion": resource.group_version,
@@ -73,12 +72,9 @@ class Reviews:
 
     def _token(self, _: Request, spec: JsonObject) -> JsonObject:
         token = spec.get("token")
-        if not isinstance(token, str) or not token:
+        if not token:
             raise statuses.bad_request("token is required for TokenReview in authentication")
-        audiences = spec.get("audiences") or [API_AUDIENCE]
-        if not isinstance(audiences, list):
-            raise mistyped(TOKEN_REVIEWS, "spec.audiences")
-        found = self._tokens.review(token, audiences)
+        found = self._tokens.review(token, spec.get("audiences") or [API_AUDIENCE])
         if found is None:
             return {"user": {}, "error": "invalid bearer token"}
         user, meant = found
@@ -117,11 +113,11 @@ def user_info(user: User) -> JsonObject:
 
 
 def _wanted(resource: Resource, spec: JsonObject) -> Attributes:
-    questions = [spec[key] for key in ("resourceAttributes", "nonResourceAttributes") if spec.get(key) is not None]
-    if len(questions) != 1 or not isinstance(questions[0], dict):
+    questions = [spec[key] for key in ("resourceAttributes", "nonResourceAttributes") if key in spec]
+    if len(questions) != 1:
         raise _invalid(resource, "spec.resourceAttributes", f"Invalid value: {_ONE_OF}")
     [question] = questions
-    if spec.get("nonResourceAttributes") is not None:
+    if "nonResourceAttributes" in spec:
         return Attributes(question.get("verb", ""), path=question.get("path", ""))
     keys = ("verb", "group", "version", "resource", "subresource", "namespace", "name")
     return Attributes(**{key: question.get(key, "") for key in keys})

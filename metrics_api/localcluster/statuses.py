@@ -153,4 +153,9 @@ def no_representation(available: str) -> StatusError:
 
 def too_large(limit: int) -> StatusError:
     """413: the body is longer than ``limit`` bytes."""
-    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+    return entity_too_large(f"limit is {limit}")
+
+
+def entity_too_large(why: str) -> StatusError:
+    """413: the request asks for more than it may."""
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {why}")

@@ -95,7 +95,8 @@ def _node(obj: JsonObject, now: float) -> list[Any]:
     status = obj.get("status", {})
     info = status.get("nodeInfo", {})
     ready = {"True": "Ready", "False": "NotReady"}
-    words = [ready.get(one["status"], "Unknown") for one in status.get("conditions", ()) if one["type"] == "Ready"]
+    ready_conditions = [one for one in status.get("conditions", ()) if one.get("type") == "Ready"]
+    words = [ready.get(one.get("status", ""), "Unknown") for one in ready_conditions]
     words = words or ["Unknown"]
     if obj.get("spec", {}).get("unschedulable"):
         words.append("SchedulingDisabled")
@@ -120,14 +121,14 @@ def _roles(labels: Mapping[str, str]) -> str:
 
 
 def _address(status: JsonObject, kind: str) -> str:
-    return next((one["address"] for one in status.get("addresses", ()) if one["type"] == kind), _NONE)
+    return next((one.get("address", "") for one in status.get("addresses", ()) if one.get("type") == kind), _NONE)
 
 
 def _pod(obj: JsonObject, now: float) -> list[Any]:
     spec, status = obj.get("spec", {}), obj.get("status", {})
     containers = status.get("containerStatuses") or []
     gates = spec.get("readinessGates") or ()
-    true = {one["type"] for one in status.get("conditions", ()) if one["status"] == "True"}
+    true = {one.get("type") for one in status.get("conditions", ()) if one.get("status") == "True"}
     return [
         obj["metadata"]["name"],
         f"{sum(bool(one.get('ready')) for one in containers)}/{len(spec.get('containers') or ())}",
@@ -137,7 +138,7 @@ def _pod(obj: JsonObject, now: float) -> list[Any]:
         status.get("podIP") or _NONE,
         spec.get("nodeName") or _NONE,
         status.get("nominatedNodeName") or _NONE,
-        f"{sum(gate['conditionType'] in true for gate in gates)}/{len(gates)}" if gates else _NONE,
+        f"{sum(gate.get('conditionType') in true for gate in gates)}/{len(gates)}" if gates else _NONE,
     ]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from metrics_api.clock import Clock
 from metrics_api.errors import StatusError
@@ -17,10 +16,10 @@ from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, TOKEN_REQUESTS
 from metrics_api.localcluster.responses import Response, json_response
+from metrics_api.localcluster.shapes import check_type
 from metrics_api.localcluster.stored import JsonObject, Stored
 from metrics_api.localcluster.users import service_account
 from metrics_api.localcluster.validation import Cause, invalid_value
-from metrics_api.localcluster.writing import check_type, mistyped
 from metrics_api.timetext import format_rfc3339
 
 _USUAL_SECONDS = 3600
@@ -51,7 +50,7 @@ class TokenRequests:
         account = self._objects.find(SERVICE_ACCOUNTS, wanted.namespace, wanted.name)
         if account is None:
             raise statuses.not_found(SERVICE_ACCOUNTS, wanted.name)
-        spec = _defaulted(document.get("spec") or {})
+        spec = _defaulted(document.get("spec", {}))
         now = self._clock.now()
         expires = now + spec["expirationSeconds"]
         token = self._issue(account, spec, expires)
@@ -129,29 +128,20 @@ def _defaulted(spec: JsonObject) -> JsonObject:
     """Return the ``spec`` with what was left out filled in.
 
     Raises:
-        StatusError: 400, 422.
+        StatusError: 422.
     """
-    audiences = spec.get("audiences") or [API_AUDIENCE]
-    seconds = spec.get("expirationSeconds")
-    seconds = _USUAL_SECONDS if seconds is None else seconds
-    reference = spec.get("boundObjectRef")
-    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
-        raise mistyped(TOKEN_REQUESTS, "spec.audiences")
-    if not isinstance(seconds, int) or isinstance(seconds, bool):
-        raise mistyped(TOKEN_REQUESTS, "spec.expirationSeconds")
-    if reference is not None and not _is_reference(reference):
-        raise mistyped(TOKEN_REQUESTS, "spec.boundObjectRef")
+    seconds = spec.get("expirationSeconds", _USUAL_SECONDS)
     if seconds < _LEAST_SECONDS:
         why = "may not specify a duration less than 10 minutes"
         raise _invalid("", invalid_value("spec.expirationSeconds", seconds, why))
     if seconds > _MOST_SECONDS:
         why = "may not specify a duration larger than 2^32 seconds"
         raise _invalid("", invalid_value("spec.expirationSeconds", seconds, why))
-    return {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference}
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+    return {
+        "audiences": spec.get("audiences") or [API_AUDIENCE],
+        "expirationSeconds": seconds,
+        "boundObjectRef": spec.get("boundObjectRef"),
+    }
 
 
 def _invalid(name: str, cause: Cause) -> StatusError:

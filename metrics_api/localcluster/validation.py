@@ -38,6 +38,7 @@ _LABEL_RULE = (
 )
 _PATH_SEGMENT_KINDS = (ROLES, CLUSTER_ROLES, ROLE_BINDINGS, CLUSTER_ROLE_BINDINGS, API_SERVICES)
 _LABEL_KINDS = (NAMESPACES, SERVICES)
+_SUBJECT_KINDS = ("Group", "ServiceAccount", "User")
 
 
 def validate(resource: Resource, obj: JsonObject, old: JsonObject | None = None) -> None:
@@ -100,6 +101,20 @@ def _pod(obj: JsonObject, _: JsonObject | None) -> Iterator[Cause]:
 
 
 def _binding(obj: JsonObject, old: JsonObject | None) -> Iterator[Cause]:
+    in_namespace = bool(obj["metadata"].get("namespace"))
+    for index, subject in enumerate(obj.get("subjects", ())):
+        path, kind = f"subjects[{index}]", subject.get("kind", "")
+        if not subject.get("name"):
+            yield required(f"{path}.name")
+        if kind not in _SUBJECT_KINDS:
+            supported = ", ".join(f'"{each}"' for each in _SUBJECT_KINDS)
+            yield (
+                "FieldValueNotSupported",
+                f'Unsupported value: "{kind}": supported values: {supported}',
+                f"{path}.kind",
+            )
+        if kind == "ServiceAccount" and not subject.get("namespace") and not in_namespace:
+            yield required(f"{path}.namespace")
     reference = obj.get("roleRef") or {}
     if not reference.get("name"):
         yield required("roleRef.name")

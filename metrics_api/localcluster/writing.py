@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-import yaml
 
 from metrics_api.clock import Clock
 from metrics_api.errors import StatusError
@@ -18,10 +17,11 @@ from metrics_api.localcluster.negotiation import Call
 from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.presentation import Presenter
 from metrics_api.localcluster.reading import Reader
-from metrics_api.localcluster.requests import Request
+from metrics_api.localcluster.requests import Request, parse_yaml
 from metrics_api.localcluster.resources import NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS, SERVICES, Resource
 from metrics_api.localcluster.responses import Response, bytes_response, json_response
 from metrics_api.localcluster.selection import selection_of
+from metrics_api.localcluster.shapes import check_delete_options, check_nesting, check_type
 from metrics_api.localcluster.stored import JsonObject, Stored, encode
 from metrics_api.localcluster.strategic_merge import strategic_merge
 from metrics_api.localcluster.validation import validate
@@ -194,42 +194,10 @@ class Writer:
             self._objects.begin_deletion(resource, stored.namespace, stored.name, grace)
         last = self._objects.delete(resource, stored.namespace, stored.name)
         if resource == NAMESPACES and "deletionTimestamp" in last["metadata"]:
-            return self._objects.set_status(resource, "", stored.name, {**last["status"], "phase": "Terminating"})
+            return self._objects.set_status(
+                resource, "", stored.name, {**last.get("status", {}), "phase": "Terminating"}
+            )
         return last
-
-
-def check_type(resource: Resource, obj: JsonObject) -> None:
-    """Check that an object is of the kind that the URL names, as far as its outline goes.
-
-    Raises:
-        StatusError: 400.
-    """
-    version = obj.get("apiVersion", resource.group_version)
-    if version != resource.group_version:
-        why = f"does not match the expected API version ({resource.group_version})"
-        raise statuses.bad_request(f"the API version in the data ({version}) {why}")
-    kind = obj.get("kind", resource.kind)
-    if kind != resource.kind:
-        why = f"cannot be handled as a {resource.kind}"
-        raise statuses.bad_request(f'{kind} in version "{resource.version}" {why}: it is of another kind')
-    metadata = obj.setdefault("metadata", {})
-    outline = {key: obj[key] for key in ("metadata", "spec", "status", "data") if obj.get(key) is not None}
-    for field, value in outline.items():
-        if not isinstance(value, dict):
-            raise mistyped(resource, field)
-    for field in ("labels", "annotations"):
-        texts = metadata.get(field) or {}
-        if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
-            raise mistyped(resource, f"metadata.{field}")
-    for field in ("name", "namespace", "generateName"):
-        if not isinstance(metadata.get(field, ""), str):
-            raise mistyped(resource, f"metadata.{field}")
-
-
-def mistyped(resource: Resource, field: str) -> StatusError:
-    """400: a field of an object, such as ``metadata.labels``, holds a value of another type."""
-    what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-    return statuses.bad_request(f"{what}: json: cannot unmarshal the value of field {resource.kind}.{field}")
 
 
 def _check_place(request: Request, resource: Resource, obj: JsonObject) -> None:
@@ -256,11 +224,12 @@ def _check_preconditions(resource: Resource, stored: Stored, preconditions: Json
 
 def _parse_patch(body: bytes, content_type: str) -> Any:
     try:
-        patch = yaml.safe_load(body) if content_type == _APPLY else orjson.loads(body)
-    except (ValueError, yaml.YAMLError) as error:
+        patch = parse_yaml(body) if content_type == _APPLY else orjson.loads(body)
+    except ValueError as error:
         raise statuses.bad_request(f"error decoding patch: {str(error)[:200]}") from error
     if not isinstance(patch, list if content_type == "application/json-patch+json" else dict):
         raise statuses.bad_request(f"error decoding patch: the body is no {content_type}")
+    check_nesting(patch)
     return patch
 
 
@@ -273,6 +242,7 @@ async def _delete_options(request: Request) -> JsonObject:
     grace, policy = request.integer("gracePeriodSeconds"), request.parameter("propagationPolicy")
     given: JsonObject = {} if grace is None else {"gracePeriodSeconds": grace}
     options = await request.document("DeleteOptions") if await request.body() else given
+    check_delete_options(options)
     policy = options.get("propagationPolicy") or policy
     if policy and policy not in _PROPAGATION_POLICIES:
         supported = ", ".join(f'"{each}"' for each in (*_PROPAGATION_POLICIES, "nil"))

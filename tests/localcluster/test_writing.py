@@ -13,11 +13,16 @@ from metrics_api.localcluster.resources import CONFIG_MAPS, NODES
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 API_SERVICES_PATH = "/apis/apiregistration.k8s.io/v1/apiservices"
+BINDINGS_PATH = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def config_map(name: str = "one", **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def binding(*subjects: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": {"name": "b"}, "subjects": subjects, "roleRef": {"kind": "ClusterRole", "name": "view"}}
 
 
 def api_service(**spec: Any) -> dict[str, Any]:
@@ -86,10 +91,17 @@ async def test_a_name_is_made_up_when_only_its_start_is_given(server: ApiServer,
         ("/api/v1/namespaces/default/pods", {"metadata": {"name": "a"}}, 422, "spec.containers: Required value"),
         ("/api/v1/namespaces", {"metadata": {"name": "a.b"}}, 422, "a lowercase RFC 1123 label must consist of"),
         (
-            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+            BINDINGS_PATH,
             {"metadata": {"name": "a:b"}, "roleRef": {"kind": "ClusterRole"}},
             422,
             "roleRef.name: Required value",
+        ),
+        (
+            BINDINGS_PATH,
+            binding({"kind": "ServiceAccount", "name": "a"}, {"kind": "Robot", "name": "b"}, {"kind": "User"}),
+            422,
+            'is invalid: [subjects[0].namespace: Required value, subjects[1].kind: Unsupported value: "Robot": '
+            'supported values: "Group", "ServiceAccount", "User", subjects[2].name: Required value]',
         ),
         (API_SERVICES_PATH, {**api_service(), "metadata": {"name": "x"}}, 422, "metadata.name: Invalid value"),
         (API_SERVICES_PATH, api_service(groupPriorityMinimum=0), 422, "spec.groupPriorityMinimum: Invalid value"),
@@ -110,6 +122,7 @@ async def test_a_name_is_made_up_when_only_its_start_is_given(server: ApiServer,
         "pod without containers",
         "bad namespace name",
         "binding to nothing",
+        "binding of nobody",
         "APIService with another name",
         "APIService without priority",
         "APIService with two kinds of trust",
