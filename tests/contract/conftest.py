@@ -57,13 +57,13 @@ async def extension(backend: Backend) -> AsyncIterator[ExtensionServer]:
 
 @pytest.fixture(params=BACKENDS)
 async def hasty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
-    """A cluster for tests of deadlines: the stand-in's limit for requests is short, kube-apiserver's is its own."""
+    """A cluster for tests of deadlines: the stand-in's for requests and probes are short, kube-apiserver's its own."""
     if request.param == "kube-apiserver":
         running = Cluster(request.getfixturevalue("real_server"), tmp_path)
         yield running
         await running.aclose()
         return
-    async with stand_in(Timing(request_timeout=0.5)) as backend:
+    async with stand_in(Timing(request_timeout=0.5, probe_timeout=0.5, discovery_timeout=0.5)) as backend:
         running = Cluster(backend, tmp_path)
         yield running
         await running.aclose()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from metrics_api.localcluster.seams import Receive, Scope, Send
+from metrics_api.localcluster.stored import JsonObject
 from tests.contract.cluster import API_SERVICES, ENDPOINT_SLICES, NAME, NODES, PATH, Cluster, api_service
-from tests.localcluster.aggregation.extension_server import ExtensionServer, Received, answer
+from tests.contract.test_proxied_responses import Answering, garbage, half_a_header, register_raw, reset
+from tests.localcluster.aggregation.extension_server import ExtensionServer, Received, answer, hang
+from tests.localcluster.aggregation.raw_backend import Connection, raw_backend
 
 PROBER = "system:kube-aggregator"
 
@@ -98,6 +101,46 @@ async def test_one_that_refuses_connections_fails_the_check(cluster: Cluster, ex
     url = f"https://{extension.host}:{extension.port}{PATH}"
     assert condition["message"].startswith(f'failing or missing response from {url}: Get "{url}": dial tcp ')
     assert condition["message"].endswith("connect: connection refused")
+
+
+def is_unavailable_for(condition: JsonObject, host: str, port: int, why: str) -> bool:
+    """Whether the check has failed because a request did, for a reason that begins like this."""
+    url = f"https://{host}:{port}{PATH}"
+    message: str = condition["message"]
+    return message.startswith(f'failing or missing response from {url}: Get "{url}": {why}')
+
+
+@pytest.mark.parametrize("misbehave", [garbage, reset, half_a_header])
+async def test_one_whose_answer_is_none_fails_the_check(cluster: Cluster, misbehave: Answering) -> None:
+    async def behave(connection: Connection) -> None:
+        await connection.request()
+        await misbehave(connection)
+
+    host = cluster.backend.place.host
+    async with raw_backend(behave, host=host) as port:
+        await register_raw(cluster, port)
+        condition = await cluster.condition("False", "FailedDiscoveryCheck")
+
+    assert is_unavailable_for(condition, host, port, "")
+
+
+async def test_one_that_hangs_fails_the_check(hasty: Cluster, hasty_extension: ExtensionServer) -> None:
+    hasty_extension.routes[PATH] = hang
+    await hasty.register(hasty_extension)
+    condition = await hasty.condition("False", "FailedDiscoveryCheck")
+
+    assert is_unavailable_for(condition, hasty_extension.host, hasty_extension.port, "context deadline exceeded")
+
+
+async def test_a_success_that_breaks_off_is_one(cluster: Cluster) -> None:
+    async def half(connection: Connection) -> None:
+        await connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+
+    async with raw_backend(half, host=cluster.backend.place.host) as port:
+        await register_raw(cluster, port)
+
+        assert (await cluster.condition("True"))["reason"] == "Passed"
 
 
 async def test_one_that_recovers_is_found_without_a_change_of_any_object(

@@ -152,6 +152,11 @@ async def register_raw(cluster: Cluster, port: int) -> None:
     await cluster.create(SERVICES, service())
     await cluster.create(ENDPOINT_SLICES, endpoint_slice(cluster.backend.place.host, port))
     await cluster.create(API_SERVICES, api_service())
+
+
+async def available_raw(cluster: Cluster, port: int) -> None:
+    """The same, and wait until it is Available and proxied."""
+    await register_raw(cluster, port)
     await cluster.condition("True")
     await cluster.proxied(PATH)
 
@@ -159,7 +164,7 @@ async def register_raw(cluster: Cluster, port: int) -> None:
 @pytest.mark.parametrize("misbehave", [garbage, reset, half_a_header])
 async def test_an_answer_that_is_none_becomes_503(cluster: Cluster, misbehave: Answering) -> None:
     async with raw_backend(healthy_but(misbehave), host=cluster.backend.place.host) as port:
-        await register_raw(cluster, port)
+        await available_raw(cluster, port)
         status, content_type, text = seen(await cluster.admin.get(NODES))
 
     assert (status, content_type) == (503, TEXT)
@@ -171,7 +176,7 @@ async def test_half_an_answer_breaks_off_for_the_client_too(cluster: Cluster) ->
         connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
 
     async with raw_backend(healthy_but(half), host=cluster.backend.place.host) as port:
-        await register_raw(cluster, port)
+        await available_raw(cluster, port)
         with pytest.raises(httpx.RemoteProtocolError):
             await cluster.admin.get(NODES)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,19 @@ MAPS = "/api/v1/namespaces/default/configmaps"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 GO = "application/vnd.kubernetes.protobuf"
 TOO_LONG = b'{"data":{"a":"' + b"x" * (3 * 1024 * 1024) + b'"}}'
+
+
+def failure(code: int, reason: str, **more: Any) -> dict[str, Any]:
+    """Return a ``Status`` but for its message."""
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "reason": reason,
+        "code": code,
+        **more,
+    }
 
 
 @pytest.mark.parametrize("path", ["/version", "/version/"])
@@ -200,49 +214,88 @@ async def test_a_change_that_is_not_understood_changes_nothing(
     "path", ["/api/v2", "/api/v1/unicorns", "/api/v1/namespaces/default/unicorns/u", "/apis/apps/v2"]
 )
 async def test_an_unknown_kind_is_a_status(cluster: Cluster, path: str) -> None:
-    status = (await cluster.admin.get(path)).json()
+    response = await cluster.admin.get(path)
 
-    assert (status["kind"], status["status"], status["code"]) == ("Status", "Failure", 404)
-    assert (status["reason"], status["message"]) == (
-        "NotFound",
-        "the server could not find the requested resource",
-    )
+    assert response.status_code == 404
+    assert response.json() == failure(404, "NotFound", details={}) | {
+        "message": "the server could not find the requested resource"
+    }
 
 
 async def test_a_missing_object_is_a_status_with_details(cluster: Cluster) -> None:
-    status = (await cluster.admin.get(f"{MAPS}/absent")).json()
+    response = await cluster.admin.get(f"{MAPS}/absent")
 
-    assert (status["code"], status["reason"]) == (404, "NotFound")
-    assert status["message"] == 'configmaps "absent" not found'
-    assert status["details"] == {"name": "absent", "kind": "configmaps"}
+    assert response.status_code == 404
+    assert response.json() == failure(404, "NotFound", details={"name": "absent", "kind": "configmaps"}) | {
+        "message": 'configmaps "absent" not found'
+    }
 
 
 async def test_a_method_that_a_resource_does_not_have_is_not_allowed(cluster: Cluster) -> None:
     response = await cluster.admin.put("/api/v1/nodes", json={})
 
-    assert (response.status_code, response.json()["reason"]) == (405, "MethodNotAllowed")
-    assert response.json()["message"] == "the server does not allow this method on the requested resource"
+    assert response.status_code == 405
+    assert response.json() == failure(405, "MethodNotAllowed", details={}) | {
+        "message": "the server does not allow this method on the requested resource"
+    }
+
+
+UNKNOWN_BODY = "the body of the request was in an unknown format - accepted media types include: "
+UNRECOGNIZED = "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
+MISTYPED = 'ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal '
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body", "code", "reason"),
+    ("content_type", "body", "code", "reason", "says"),
     [
-        pytest.param("application/json", b"{", 400, "BadRequest", id="cut-off"),
-        pytest.param("application/json", b"\xff\xfe", 400, "BadRequest", id="no-text"),
-        pytest.param("application/json", b"[]", 400, "BadRequest", id="an-array"),
-        pytest.param("application/yaml", b"a: [", 400, "BadRequest", id="bad-yaml"),
-        pytest.param("application/vnd.kubernetes.protobuf", b"{}", 400, "BadRequest", id="bad-protobuf"),
-        pytest.param("text/plain", b"{}", 415, "UnsupportedMediaType", id="another-type"),
-        pytest.param("application/json", TOO_LONG, 413, "RequestEntityTooLarge", id="too-long"),
+        pytest.param("application/json", b"{", 400, "BadRequest", UNRECOGNIZED, id="cut-off"),
+        pytest.param("application/json", b"\xff\xfe", 400, "BadRequest", UNRECOGNIZED, id="no-text"),
+        pytest.param("application/json", b"[]", 400, "BadRequest", UNRECOGNIZED, id="an-array"),
+        pytest.param("application/yaml", b"a: [", 400, "BadRequest", "", id="bad-yaml"),
+        pytest.param("application/vnd.kubernetes.protobuf", b"{}", 400, "BadRequest", "", id="bad-protobuf"),
+        pytest.param("application/json", b'{"metadata":"a"}', 400, "BadRequest", MISTYPED, id="a-text-for-metadata"),
+        pytest.param("application/json", b'{"data":{"a":1}}', 400, "BadRequest", MISTYPED, id="a-number-for-data"),
+        pytest.param(
+            "application/json",
+            b'{"metadata":{"labels":["a"]}}',
+            400,
+            "BadRequest",
+            MISTYPED,
+            id="an-array-for-labels",
+        ),
+        pytest.param("text/plain", b"{}", 415, "UnsupportedMediaType", UNKNOWN_BODY + FORMS, id="another-type"),
+        pytest.param(
+            "application/json",
+            TOO_LONG,
+            413,
+            "RequestEntityTooLarge",
+            "Request entity too large: limit is 3145728",
+            id="too-long",
+        ),
     ],
 )
 async def test_a_body_that_is_no_object_is_refused(
-    cluster: Cluster, content_type: str, body: bytes, code: int, reason: str
+    cluster: Cluster, content_type: str, body: bytes, code: int, reason: str, says: str
 ) -> None:
+    if body.startswith(b'{"') and body != TOO_LONG:  # typed only once it says what it is
+        body = b'{"kind":"ConfigMap","apiVersion":"v1",' + body[1:]
     response = await cluster.admin.post(MAPS, content=body, headers={"Content-Type": content_type})
-
     status = response.json()
-    assert (response.status_code, status["kind"], status["reason"]) == (code, "Status", reason)
+    message = status.pop("message")
+
+    assert response.status_code == code
+    assert status == failure(code, reason)
+    assert message.startswith(says)
+
+
+async def test_a_body_that_comes_in_pieces_is_refused_once_it_is_too_long(cluster: Cluster) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(TOO_LONG), 1 << 16):
+            yield TOO_LONG[start : start + (1 << 16)]
+
+    response = await cluster.admin.post(MAPS, content=pieces(), headers={"Content-Type": "application/json"})
+
+    assert (response.status_code, response.json()["message"]) == (413, "Request entity too large: limit is 3145728")
 
 
 @pytest.mark.parametrize(
@@ -264,13 +317,19 @@ async def test_an_object_that_may_not_be_is_refused(cluster: Cluster, document: 
 async def test_a_patch_of_an_unknown_type_is_refused(cluster: Cluster) -> None:
     await cluster.create(MAPS, {"metadata": {"name": "one"}})
     response = await cluster.admin.patch(f"{MAPS}/one", content=b"{}", headers={"Content-Type": "text/plain"})
+    types = ("json-patch+json", "merge-patch+json", "strategic-merge-patch+json", "apply-patch+yaml")
 
-    assert (response.status_code, response.json()["reason"]) == (415, "UnsupportedMediaType")
+    assert response.status_code == 415
+    assert response.json() == failure(415, "UnsupportedMediaType") | {
+        "message": UNKNOWN_BODY + ", ".join(f"application/{each}" for each in types)
+    }
 
 
 async def test_a_name_that_is_taken_is_a_conflict(cluster: Cluster) -> None:
     await cluster.create(MAPS, {"metadata": {"name": "one"}})
     response = await cluster.admin.post(MAPS, json={"metadata": {"name": "one"}})
 
-    assert (response.status_code, response.json()["reason"]) == (409, "AlreadyExists")
-    assert response.json()["message"] == 'configmaps "one" already exists'
+    assert response.status_code == 409
+    assert response.json() == failure(409, "AlreadyExists", details={"name": "one", "kind": "configmaps"}) | {
+        "message": 'configmaps "one" already exists'
+    }
