@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from metrics_api.clock import Clock
-from metrics_api.localcluster.objects import Change, ObjectStore
+from metrics_api.localcluster.history import Change
+from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import NAMESPACES, RESOURCES
 from metrics_api.localcluster.stored import JsonObject, Stored
 from metrics_api.timetext import format_rfc3339

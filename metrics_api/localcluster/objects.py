@@ -8,63 +8,17 @@ what is stored by changing what they were given.
 from __future__ import annotations
 
 import uuid
-from bisect import bisect_left, bisect_right
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from operator import attrgetter
-from typing import NamedTuple
 
 from metrics_api.clock import Clock
 from metrics_api.localcluster import statuses
+from metrics_api.localcluster.history import Change, ChangeType, History, Listener, within
 from metrics_api.localcluster.lifecycle import carry_over, is_held, with_status_of
 from metrics_api.localcluster.resources import Resource
-from metrics_api.localcluster.stored import JsonObject, Key, Stored, encode
+from metrics_api.localcluster.stored import JsonObject, Stored, encode
 from metrics_api.timetext import format_rfc3339
 
 _LOG_LENGTH = 10_000
-_SNAPSHOTS = 16
-
-
-class ChangeType(StrEnum):
-    """What happened to an object; the words of watch events."""
-
-    ADDED = "ADDED"
-    MODIFIED = "MODIFIED"
-    DELETED = "DELETED"
-
-
-class Change(NamedTuple):
-    """One entry of the log."""
-
-    type: ChangeType
-    stored: Stored
-    """The new state; for DELETED the last one, with the resourceVersion of the deletion."""
-    previous: Stored | None
-    """The state before; ``None`` for ADDED."""
-
-
-Listener = Callable[[Change], None]
-
-
-def within(objects: Sequence[Stored], namespace: str) -> Sequence[Stored]:
-    """Return the part of an ordered list that lies in one namespace."""
-    start = bisect_left(objects, namespace, key=attrgetter("namespace"))
-    return objects[start : bisect_right(objects, namespace, start, key=attrgetter("namespace"))]
-
-
-class _Kind:
-    """All that is kept for one resource."""
-
-    __slots__ = ("by_key", "changed", "compacted", "listeners", "log", "ordered")
-
-    def __init__(self, log_length: int, compacted: int) -> None:
-        self.by_key: dict[Key, Stored] = {}
-        self.ordered: tuple[Stored, ...] | None = ()
-        self.log: deque[Change] = deque(maxlen=log_length)
-        self.compacted = compacted
-        self.changed = 0
-        self.listeners: list[Listener] = []
 
 
 class ObjectStore:
@@ -78,8 +32,7 @@ class ObjectStore:
     def __init__(self, clock: Clock, *, log_length: int = _LOG_LENGTH) -> None:
         self._clock = clock
         self._log_length = log_length
-        self._kinds: dict[Resource, _Kind] = {}
-        self._snapshots: OrderedDict[tuple[Resource, int], Sequence[Stored]] = OrderedDict()
+        self._histories: dict[Resource, History] = {}
         self._compacted = 0
         self.version = 1
         """The last resourceVersion given out."""
@@ -91,7 +44,7 @@ class ObjectStore:
 
     def find(self, resource: Resource, namespace: str, name: str) -> Stored | None:
         """Return the stored state, ``None`` when there is none."""
-        return self._kind(resource).by_key.get((namespace, name))
+        return self._history(resource).by_key.get((namespace, name))
 
     def list(self, resource: Resource, namespace: str | None = None) -> Sequence[JsonObject]:
         """Return copies of all objects, by namespace and name; ``None`` is every namespace."""
@@ -99,10 +52,8 @@ class ObjectStore:
 
     def stored(self, resource: Resource, namespace: str | None = None) -> Sequence[Stored]:
         """Return the state of all objects, by namespace and name; ``None`` is every namespace."""
-        kind = self._kind(resource)
-        if kind.ordered is None:
-            kind.ordered = tuple(kind.by_key[key] for key in sorted(kind.by_key))
-        return kind.ordered if namespace is None else within(kind.ordered, namespace)
+        ordered = self._history(resource).ordered()
+        return ordered if namespace is None else within(ordered, namespace)
 
     def create(self, resource: Resource, obj: JsonObject) -> JsonObject:
         """Add an object and return it as stored.
@@ -155,8 +106,7 @@ class ObjectStore:
         Raises:
             StatusError: 404.
         """
-        kind = self._kind(resource)
-        current = kind.by_key.get((namespace, name))
+        current = self.find(resource, namespace, name)
         if current is None:
             raise statuses.not_found(resource, name)
         obj = current.object()
@@ -186,7 +136,7 @@ class ObjectStore:
 
     def subscribe(self, resource: Resource, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with every change from now on, within the write; return what ends that."""
-        listeners = self._kind(resource).listeners
+        listeners = self._history(resource).listeners
         listeners.append(listener)
 
         def unsubscribe() -> None:
@@ -201,17 +151,13 @@ class ObjectStore:
         Raises:
             StatusError: 410, the log does not reach back that far.
         """
-        kind = self._kind(resource)
-        self._check_not_compacted(kind, version)
-        return [change for change in kind.log if change.stored.version > version]
+        return self._history(resource).changes_after(version, self.version)
 
     def compact(self) -> None:
         """Forget the past: older watches and continue tokens are answered 410 from now on."""
-        self._snapshots.clear()
         self._compacted = self.version
-        for kind in self._kinds.values():
-            kind.log.clear()
-            kind.compacted = self.version
+        for history in self._histories.values():
+            history.compact(self.version)
 
     def stored_at(self, resource: Resource, version: int) -> Sequence[Stored]:
         """Return the state of all objects as it was at a resourceVersion, by namespace and name.
@@ -219,31 +165,17 @@ class ObjectStore:
         Raises:
             StatusError: 410, the log does not reach back that far.
         """
-        kind = self._kind(resource)
-        self._check_not_compacted(kind, version)
-        if kind.changed <= version:
-            return self.stored(resource)
-        snapshot = self._snapshots.get((resource, version))
-        if snapshot is None:
-            undone = _undo(kind.by_key, self.changes_after(resource, version))
-            snapshot = self._snapshots[(resource, version)] = tuple(undone[key] for key in sorted(undone))
-            if len(self._snapshots) > _SNAPSHOTS:
-                self._snapshots.popitem(last=False)
-        return snapshot
+        return self._history(resource).ordered_at(version, self.version)
 
-    def _check_not_compacted(self, kind: _Kind, version: int) -> None:
-        if version < kind.compacted:
-            raise statuses.expired(f"too old resource version: {version} ({self.version})")
-
-    def _kind(self, resource: Resource) -> _Kind:
-        kind = self._kinds.get(resource)
-        if kind is None:
-            kind = self._kinds[resource] = _Kind(self._log_length, self._compacted)
-        return kind
+    def _history(self, resource: Resource) -> History:
+        history = self._histories.get(resource)
+        if history is None:
+            history = self._histories[resource] = History(self._log_length, self._compacted)
+        return history
 
     def _add(self, resource: Resource, obj: JsonObject) -> Stored:
         metadata = dict(obj["metadata"])
-        if (metadata.get("namespace", ""), metadata["name"]) in self._kind(resource).by_key:
+        if (metadata.get("namespace", ""), metadata["name"]) in self._history(resource).by_key:
             raise statuses.already_exists(resource, metadata["name"])
         if "uid" not in metadata:
             metadata["uid"] = str(uuid.uuid4())
@@ -277,34 +209,12 @@ class ObjectStore:
     def _remove(self, resource: Resource, current: Stored, obj: JsonObject) -> JsonObject:
         self.version += 1
         last = encode(resource, obj, self.version)
-        kind = self._kind(resource)
-        del kind.by_key[current.key]
-        self._record(kind, Change(ChangeType.DELETED, last, current))
+        self._history(resource).record(Change(ChangeType.DELETED, last, current))
         return last.object()
 
     def _put(self, resource: Resource, obj: JsonObject, previous: Stored | None) -> Stored:
         self.version += 1
         stored = encode(resource, obj, self.version)
-        kind = self._kind(resource)
-        kind.by_key[stored.key] = stored
-        self._record(kind, Change(ChangeType.MODIFIED if previous else ChangeType.ADDED, stored, previous))
+        change = ChangeType.MODIFIED if previous else ChangeType.ADDED
+        self._history(resource).record(Change(change, stored, previous))
         return stored
-
-    def _record(self, kind: _Kind, change: Change) -> None:
-        kind.ordered = None
-        if len(kind.log) == self._log_length:
-            kind.compacted = kind.log[0].stored.version
-        kind.log.append(change)
-        kind.changed = change.stored.version
-        for listener in tuple(kind.listeners):
-            listener(change)
-
-
-def _undo(objects: dict[Key, Stored], changes: Sequence[Change]) -> dict[Key, Stored]:
-    undone = dict(objects)
-    for change in reversed(changes):
-        if change.previous is None:
-            del undone[change.stored.key]
-        else:
-            undone[change.stored.key] = change.previous
-    return undone

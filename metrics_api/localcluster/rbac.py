@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics_api.localcluster.attributes import Attributes
-from metrics_api.localcluster.objects import Change, ObjectStore
+from metrics_api.localcluster.history import Change
+from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,

@@ -10,6 +10,7 @@ from metrics_api.clock import Clock
 from metrics_api.errors import StatusError
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.faults import Faults
+from metrics_api.localcluster.history import within
 from metrics_api.localcluster.list_options import (
     Position,
     check_list_options,
@@ -19,7 +20,7 @@ from metrics_api.localcluster.list_options import (
     version_of_watch,
 )
 from metrics_api.localcluster.negotiation import Call, negotiate
-from metrics_api.localcluster.objects import ObjectStore, within
+from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.presentation import Presenter, check_include
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import CONFIG_MAPS, Resource

@@ -13,8 +13,9 @@ from metrics_api.errors import StatusError
 from metrics_api.localcluster import statuses
 from metrics_api.localcluster.attributes import flag
 from metrics_api.localcluster.faults import Faults
+from metrics_api.localcluster.history import Change, ChangeType
 from metrics_api.localcluster.list_options import check_watch_options, initial_events, version_of_watch
-from metrics_api.localcluster.objects import Change, ChangeType, ObjectStore
+from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.presentation import Presenter
 from metrics_api.localcluster.requests import Request
 from metrics_api.localcluster.resources import Resource

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from metrics_api.errors import StatusError
-from metrics_api.localcluster.objects import Change, ChangeType, ObjectStore
+from metrics_api.localcluster.history import Change, ChangeType
+from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import CONFIG_MAPS, NODES, PODS
 from tests.fakes import FakeClock
 

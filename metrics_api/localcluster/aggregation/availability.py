@@ -19,7 +19,7 @@ from metrics_api.localcluster.aggregation.resolve import Obstacle, Resolver, ser
 from metrics_api.localcluster.aggregation.seams import ObjectSource
 from metrics_api.localcluster.aggregation.tls import TransportBuildError, Trust
 from metrics_api.localcluster.aggregation.workqueue import RetryError, WorkQueue
-from metrics_api.localcluster.objects import Change
+from metrics_api.localcluster.history import Change
 from metrics_api.localcluster.resources import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from metrics_api.timetext import format_rfc3339
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from metrics_api.localcluster.aggregation.apiservice import APIService, parse_api_service
 from metrics_api.localcluster.aggregation.seams import ObjectSource
-from metrics_api.localcluster.objects import Change, ChangeType
+from metrics_api.localcluster.history import Change, ChangeType
 from metrics_api.localcluster.resources import API_SERVICES
 from metrics_api.localcluster.stored import JsonObject
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from metrics_api.localcluster.objects import Listener
+from metrics_api.localcluster.history import Listener
 from metrics_api.localcluster.resources import Resource
 from metrics_api.localcluster.seams import Receive, Scope, Send
 from metrics_api.localcluster.stored import JsonObject

@@ -14,7 +14,8 @@ import httpx
 from metrics_api.localcluster.aggregation.aggregator import Aggregator
 from metrics_api.localcluster.aggregation.apiservice import Condition, parse_api_service
 from metrics_api.localcluster.aggregation.timing import Timing
-from metrics_api.localcluster.objects import Change, ObjectStore
+from metrics_api.localcluster.history import Change
+from metrics_api.localcluster.objects import ObjectStore
 from metrics_api.localcluster.resources import API_SERVICES, ENDPOINT_SLICES, SERVICES
 from metrics_api.localcluster.seams import Receive, Scope, Send
 from metrics_api.localcluster.stored import JsonObject
