@@ -144,8 +144,17 @@ def test_a_pod_row(obj: dict[str, Any], cells: str) -> None:
             },
             "a kube-system/m False (MissingEndpoints) 60m",
         ),
+        (
+            {
+                "spec": {"service": {"namespace": "kube-system", "name": "m"}},
+                "status": {
+                    "conditions": [{"type": "Available", "status": "Unknown", "reason": "ServiceAccessError"}],
+                },
+            },
+            "a kube-system/m Unknown (ServiceAccessError) 60m",
+        ),
     ],
-    ids=["local", "no condition yet", "unavailable"],
+    ids=["local", "no condition yet", "unavailable", "not known"],
 )
 def test_an_api_service_row(obj: dict[str, Any], cells: str) -> None:
     assert " ".join(layout_of(API_SERVICES).cells({"metadata": meta("a"), **obj}, NOW)) == cells

@@ -78,18 +78,27 @@ async def test_every_key_of_the_root_is_listed_and_its_document_is_proxied_for_t
     assert (received.values("x-remote-user"), received.values("x-remote-group")) == (["alice"], ["devs"])
 
 
+REFUSED = "loading OpenAPI v3 spec: Error, could not get list of group versions"
+
+
 @pytest.mark.parametrize(
-    "bad", [answer(403), answer(500), answer(200, b"{"), answer(200, {"paths": []})], ids=["403", "500", "cut", "list"]
+    ("bad", "says"),
+    [
+        pytest.param(answer(403), f"{REFUSED} for APIService: 403", id="403"),
+        pytest.param(answer(500), f"{REFUSED} for APIService: 500", id="500"),
+        pytest.param(answer(200, b"{"), "loading OpenAPI v3 spec", id="cut"),
+        pytest.param(answer(200, {"paths": []}), "loading OpenAPI v3 spec", id="list"),
+    ],
 )
 async def test_a_failure_is_logged_and_the_next_try_comes_after_a_minute(
-    bad: Route, caplog: pytest.LogCaptureFixture
+    bad: Route, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with ExtensionServer() as extension, running(controllers=True) as stand_in:
         serve(extension, bad)
         stand_in.register(extension.port)
         with caplog.at_level(logging.WARNING):
             await polled(stand_in, extension)
-        assert "loading OpenAPI v3 spec" in caplog.text
+        assert says in caplog.text
         serve(extension, answer(200, ROOT))
         await polled(stand_in, extension, 59)
         assert stand_in.aggregator.openapi_v3_paths() == {}
