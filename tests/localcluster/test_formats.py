@@ -35,6 +35,12 @@ def node(name: str) -> dict[str, Any]:
         ("/api/v1/nodes", "application/vnd.kubernetes.protobuf, */*", "NodeList"),
         ("/api/v1/nodes", "application/json;q=0.5,application/json;as=Table;v=v1;g=meta.k8s.io", "Table"),
         ("/api/v1/nodes", METADATA_LIST, "PartialObjectMetadataList"),
+        # As Go's informers ask: protobuf, which is not made here, and then JSON.
+        (
+            "/api/v1/nodes",
+            f"{METADATA_LIST.replace('json', 'vnd.kubernetes.protobuf')},{METADATA_LIST}",
+            "PartialObjectMetadataList",
+        ),
         ("/api/v1/nodes", f"{METADATA},application/json", "NodeList"),
         ("/api/v1/nodes/n1", METADATA, "PartialObjectMetadata"),
         ("/api/v1/nodes/n1", TABLE, "Table"),

@@ -11,7 +11,7 @@ import pytest
 from metrics_api.localcluster.resources import API_SERVICES
 from metrics_api.localcluster.stored import JsonObject
 from tests.localcluster.aggregation.extension_server import ExtensionServer, Received, Route, answer
-from tests.localcluster.aggregation.stand_in import GROUP, NAME, PATH, StandIn, api_service, running
+from tests.localcluster.aggregation.stand_in import GROUP, NAME, PATH, UNDISTURBED, StandIn, api_service, running
 
 DATA = Path(__file__).parents[2] / "data" / "metrics-server"
 MINIMAL: JsonObject = json.loads((DATA / "minimal-openapi-v2.json").read_bytes())
@@ -126,13 +126,13 @@ async def test_a_failure_is_logged_and_the_next_try_comes_after_a_minute(
         assert stand_in.aggregator.openapi_v2() == MINIMAL
 
 
-async def test_a_later_failure_leaves_the_document_and_backs_off_further_each_time() -> None:
-    async with ExtensionServer() as extension, running(controllers=True) as stand_in:
+async def test_a_later_failure_leaves_the_document_and_backs_off_further_each_time_up_to_an_hour() -> None:
+    async with ExtensionServer() as extension, running(UNDISTURBED, controllers=True) as stand_in:
         serve(extension, answer(200, MINIMAL))
         stand_in.register(extension.port)
         before = len(await polled(stand_in, extension, 1))
         serve(extension, answer(500))
-        for seconds in (60, 60, 120, 240):
+        for seconds in (60, 60, 120, 240, 480, 960, 1920, 3600, 3600):
             await stand_in.clock.advance(seconds - 1)
             assert len(await polled(stand_in, extension)) == before
             await stand_in.clock.advance(1)

@@ -12,7 +12,7 @@ from metrics_api.localcluster.resources import API_SERVICES
 from metrics_api.localcluster.stored import JsonObject
 from metrics_api.localcluster.users import User
 from tests.localcluster.aggregation.extension_server import ExtensionServer, Received, Route, answer
-from tests.localcluster.aggregation.stand_in import GROUP, NAME, PATH, StandIn, api_service, running
+from tests.localcluster.aggregation.stand_in import GROUP, NAME, PATH, UNDISTURBED, StandIn, api_service, running
 
 DATA = Path(__file__).parents[2] / "data" / "metrics-server"
 KEY = f"apis/{GROUP}/v1beta1"
@@ -103,6 +103,20 @@ async def test_a_failure_is_logged_and_the_next_try_comes_after_a_minute(
         await polled(stand_in, extension, 59)
         assert stand_in.aggregator.openapi_v3_paths() == {}
         await polled(stand_in, extension, 1)
+
+        assert stand_in.aggregator.openapi_v3_paths() == ROOT["paths"]
+
+
+async def test_a_later_failure_leaves_the_keys_and_backs_off_further_each_time_up_to_an_hour() -> None:
+    async with ExtensionServer() as extension, running(UNDISTURBED, controllers=True) as stand_in:
+        serve(extension, answer(200, ROOT))
+        stand_in.register(extension.port)
+        before = len(await polled(stand_in, extension))
+        serve(extension, answer(500))
+        for seconds in (60, 60, 120, 240, 480, 960, 1920, 3600, 3600):
+            assert len(await polled(stand_in, extension, seconds - 1)) == before
+            before += 1
+            assert len(await polled(stand_in, extension, 1)) == before
 
         assert stand_in.aggregator.openapi_v3_paths() == ROOT["paths"]
 
