@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -232,18 +231,9 @@ def test_the_state_of_an_earlier_version_can_be_listed(objects: ObjectStore) -> 
     assert [one["metadata"]["name"] for one in objects.list(CONFIG_MAPS)] == ["added", "changed"]
 
 
-def test_thirty_thousand_pods_load_in_seconds_and_list_in_less_than_one(objects: ObjectStore) -> None:
-    conditions = [{"type": kind, "status": "True"} for kind in ("Ready", "Initialized", "PodScheduled")]
-    pods = (
-        {**pod(f"pod-{number}", f"ns-{number % 100}"), "status": {"phase": "Running", "conditions": conditions}}
-        for number in range(30_000)
-    )
-    start = time.process_time()
-    objects.load(PODS, pods)
-    loaded = time.process_time()
-    body = b",".join(stored.item for stored in objects.stored(PODS))
-    listed = time.process_time()
+def test_what_is_listed_was_encoded_when_it_was_written(objects: ObjectStore) -> None:
+    objects.load(PODS, [pod("a", "x"), pod("b", "x")])
+    first = [stored.item for stored in objects.stored(PODS)]
+    again = [stored.item for stored in objects.stored(PODS)]
 
-    assert len(body) > 1_000_000
-    assert loaded - start < 10
-    assert listed - loaded < 1
+    assert all(one is other for one, other in zip(first, again, strict=True))
