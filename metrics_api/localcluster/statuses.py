@@ -103,6 +103,11 @@ def unsupported_media_type(accepted: str) -> StatusError:
     return StatusError(415, "UnsupportedMediaType", message)
 
 
+def unsupported_patch() -> StatusError:
+    """415: a patch of an unknown type. Its route refuses it, before anybody who would know the types is asked."""
+    return StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", has_details=True)
+
+
 def invalid(group: str, kind: str, name: str, *causes: tuple[str, str, str]) -> StatusError:
     """422: the document is well-formed and its content is not allowed.
 

@@ -84,7 +84,7 @@ class Writer:
         content_type = request.header("content-type").partition(";")[0].strip().lower()
         apply = _PATCHES.get(content_type)
         if apply is None:
-            raise statuses.unsupported_media_type(", ".join(_PATCHES))
+            raise statuses.unsupported_patch()
         patch = _parse_patch(await request.body(), content_type)
         wanted = request.attributes
         namespace = wanted.namespace if resource.namespaced else ""
