@@ -182,7 +182,7 @@ async def _wait_until_available(cluster: LocalCluster, server: DemoServer) -> No
 
 async def _wait_for_rows(kube: KubeReader, options: argparse.Namespace, server: DemoServer) -> None:
     nodes = options.nodes - options.fault.silent_nodes
-    pods = nodes * options.pods
+    pods = (options.nodes - options.fault.nodes_with_silent_pods) * options.pods
     with _Progress() as progress:
         async for _ in _looks(server):
             node_list, pod_list = await _read(kube)

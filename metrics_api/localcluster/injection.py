@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.cluster_faults import CLUSTER_FAULTS
-from metrics_api.localcluster.node_faults import NODE_FAULTS, OF_CERTIFICATES
+from metrics_api.localcluster.node_faults import NODE_FAULTS, OF_CERTIFICATES, Silenced
 
 
 class Plan(NamedTuple):
@@ -28,8 +28,13 @@ class Plan(NamedTuple):
 
     @property
     def silent_nodes(self) -> int:
-        """How many nodes then have no metrics, or their pods none."""
-        return sum(count for name, count in self.nodes.items() if NODE_FAULTS[name].silences)
+        """How many nodes then have no metrics, nor have their pods."""
+        return sum(count for name, count in self.nodes.items() if NODE_FAULTS[name].silences is Silenced.ALL)
+
+    @property
+    def nodes_with_silent_pods(self) -> int:
+        """On how many nodes pods then have no metrics, whether or not the node has."""
+        return sum(count for name, count in self.nodes.items() if NODE_FAULTS[name].silences is not Silenced.NOTHING)
 
     @property
     def breaks(self) -> bool:

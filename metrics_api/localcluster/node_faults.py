@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from metrics_api.localcluster import extension
 from metrics_api.localcluster.cluster import LocalCluster
@@ -25,14 +26,22 @@ OF_CERTIFICATES = ("tls", "expired", "no-certificate")
 """Those that need a certificate of the node's own."""
 
 
+class Silenced(Enum):
+    """What then has no metrics."""
+
+    NOTHING = 0
+    PODS = 1
+    ALL = 2
+
+
 @dataclass(frozen=True, slots=True)
 class NodeFault:
     """Something wrong with single nodes."""
 
     summary: str
     inject: Callable[[LocalCluster, str], Awaitable[None]]
-    silences: bool = True
-    """Whether the node, or its pods, then have no metrics."""
+    silences: Silenced = Silenced.ALL
+    """What of the node, with its pods, then has no metrics."""
 
 
 def _behave(behaviour: Callable[[LocalCluster], Behaviour]) -> Callable[[LocalCluster, str], Awaitable[None]]:
@@ -87,7 +96,9 @@ async def _skew(cluster: LocalCluster, name: str) -> None:
 NODE_FAULTS: Mapping[str, NodeFault] = {
     "hang": NodeFault("accepts and never answers", _behave(lambda _: Hang())),
     "drip": NodeFault("answers a byte a second, without end", _behave(lambda cluster: Drip(cluster.clock))),
-    "slow": NodeFault("takes five seconds", _behave(lambda cluster: Delay(cluster.clock, _SLOW)), silences=False),
+    "slow": NodeFault(
+        "takes five seconds", _behave(lambda cluster: Delay(cluster.clock, _SLOW)), silences=Silenced.NOTHING
+    ),
     "flood": NodeFault("answers with a gigabyte", _behave(lambda _: Flood())),
     "reset": NodeFault("drops connections", _behave(lambda _: DropConnection())),
     "refused": NodeFault("does not listen", _refuse),
@@ -99,7 +110,9 @@ NODE_FAULTS: Mapping[str, NodeFault] = {
         "answers 403",
         _behave(lambda _: Fail(403, f"Forbidden (user={_USER}, verb=get, resource=nodes, subresource(s)=[stats])\n")),
     ),
-    "no-summary": NodeFault("forbids /stats/summary alone", _behave(lambda _: ForbidStats(_USER)), silences=False),
+    "no-summary": NodeFault(
+        "forbids /stats/summary alone", _behave(lambda _: ForbidStats(_USER)), silences=Silenced.NOTHING
+    ),
     "not-found": NodeFault("answers 404", _behave(lambda _: Fail(404, "404: Page Not Found"))),
     "error": NodeFault("answers 500", _behave(lambda _: Fail())),
     "redirect": NodeFault(
@@ -107,9 +120,9 @@ NODE_FAULTS: Mapping[str, NodeFault] = {
     ),
     "garbage": NodeFault("answers with a login page", _behave(lambda _: Say(b"<html>log in</html>"))),
     "wrong-node": NodeFault("answers as another node", _behave(lambda _: AnswerForAnother())),
-    "no-container-data": NodeFault("says nothing of its pods", _behave(lambda _: OmitPods())),
-    "clock-skew": NodeFault("has a clock two minutes ahead", _skew, silences=False),
-    "flapping": NodeFault("fails every other time", _behave(lambda _: Flap()), silences=False),
+    "no-container-data": NodeFault("says nothing of its pods", _behave(lambda _: OmitPods()), Silenced.PODS),
+    "clock-skew": NodeFault("has a clock two minutes ahead", _skew, silences=Silenced.NOTHING),
+    "flapping": NodeFault("fails every other time", _behave(lambda _: Flap()), silences=Silenced.NOTHING),
     "no-address": NodeFault("has no address that is looked for", _no_address),
 }
 """By name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from metrics_api.clock import Clock
@@ -67,8 +67,17 @@ class RefusedCertificates:
         self._suspects: dict[str, float] = {}
         self._said: dict[str, float] = {}
         self._next = 0.0
-        self.latest: deque[str] = deque(maxlen=_MOST_NAMED)
-        """The latest refusals of which the certificate was seen, in words."""
+        self._latest: deque[tuple[bytes, str]] = deque(maxlen=_MOST_NAMED)
+
+    @property
+    def latest(self) -> Sequence[str]:
+        """The latest refusals of which the certificate was seen, in words.
+
+        Those from before the authorities changed say nothing of now: the first clients are often there before the
+        cluster's authorities are known.
+        """
+        authorities = self._contexts.authorities
+        return [said for trusted, said in self._latest if trusted == authorities]
 
     def examine(self, host: str) -> Examination | None:
         """Return how to watch the next handshake with a client, ``None`` when it need not be watched."""
@@ -101,8 +110,9 @@ class RefusedCertificates:
             return
         subject, issuer = _names(examination.leaf)
         if self._is_news(f"issuer {issuer}"):
-            trusted = _trusted(self._contexts.authorities)
-            self.latest.append(f"{host} showed {subject}, issued by {issuer}; trusted are {trusted}")
+            authorities = self._contexts.authorities
+            trusted = _trusted(authorities)
+            self._latest.append((authorities, f"{host} showed {subject}, issued by {issuer}; trusted are {trusted}"))
             _log.warning(
                 "A client certificate was refused",
                 extra={

@@ -26,7 +26,7 @@ from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.cluster_faults import CLUSTER_FAULTS
 from metrics_api.localcluster.injection import Plan, inject
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
-from metrics_api.localcluster.node_faults import NODE_FAULTS
+from metrics_api.localcluster.node_faults import NODE_FAULTS, Silenced
 from tests.e2e.programs import metrics_api
 from tests.e2e.serving import free_port, serving
 
@@ -122,8 +122,8 @@ async def test_each_fault_of_a_node_is_named_with_its_node_and_a_remedy(sick: Si
 
     assert any(nodes[fault] in line for line in finding.evidence)
     assert finding.remedy
-    silences = NODE_FAULTS[fault].silences
-    assert finding.severity is (Severity.ERROR if silences else Severity.WARNING)
+    harmless = NODE_FAULTS[fault].silences is Silenced.NOTHING
+    assert finding.severity is (Severity.WARNING if harmless else Severity.ERROR)
 
 
 async def test_the_worst_comes_first_and_is_the_exit_code(

@@ -36,6 +36,9 @@ def test_what_is_wrong_in_a_plan_is_said_with_what_there_is(text: str, said: str
 def test_a_plan_says_what_it_costs() -> None:
     plan = parse_plan("hang=2,slow,tls,csr-pending")
     assert (plan.faulty_nodes, plan.silent_nodes, plan.breaks, plan.needs_own_certificates) == (4, 3, False, True)
+    assert plan.nodes_with_silent_pods == 3
+    without_pods = parse_plan("no-container-data=2,error")
+    assert (without_pods.silent_nodes, without_pods.nodes_with_silent_pods) == (1, 3)
     assert parse_plan("no-endpoints").breaks
     assert not NODE_FAULTS.keys() & CLUSTER_FAULTS.keys()
 

@@ -132,6 +132,8 @@ async def test_the_latest_refusals_are_kept_and_no_more(tmp_path: Path) -> None:
         await clock.advance(2)
     assert len(refused.latest) == 10
     assert refused.latest[-1] == "10.0.0.1 showed CN=kube, issued by CN=ca 19; trusted are CN=clients"
+    keeper.trust(Authority.create("others").certificate)
+    assert refused.latest == []
 
 
 async def test_addresses_and_issuers_without_number_are_not_all_remembered(tmp_path: Path) -> None:
