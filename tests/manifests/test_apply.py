@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,30 @@ from metrics_api.localcluster.resources import API_SERVICES, DEPLOYMENTS
 from metrics_api.localcluster.stored import JsonObject
 from tests.e2e.serving import GROUP, serving
 from tests.manifests import incumbent
-from tests.manifests.incumbent import NAME
 from tests.manifests.installing import Installation, bare_cluster
-from tests.manifests.rendering import COMPONENTS, HIGH_AVAILABILITY, MANIFESTS, OVERLAYS, RELEASE, customize, render
+from tests.manifests.rendering import (
+    COMPONENTS,
+    HIGH_AVAILABILITY,
+    MANIFESTS,
+    OVERLAYS,
+    RELEASE,
+    VERIFIED_TLS,
+    customize,
+    keyed,
+    render,
+)
 
 pytestmark = [pytest.mark.xdist_group("manifests"), pytest.mark.timeout(120)]
+
+
+PAGE = MANIFESTS.parent / "docs" / "migration.md"
+THEIRS = keyed(incumbent.OBJECTS).keys()
+
+
+def cleaning() -> list[list[str]]:
+    """Return what the page deletes when ours is no longer wanted: kubectl's arguments."""
+    step = PAGE.read_text().partition("4. Delete what only ours had.")[2].partition("\n5. ")[0]
+    return [shlex.split(line)[1:] for line in step.splitlines() if line.startswith("   kubectl ")]
 
 
 def deployed(installation: Installation) -> JsonObject:
@@ -90,22 +110,19 @@ async def test_the_migration_pages_steps_lead_there_and_back(tmp_path: Path) -> 
         assert difference.code == 1, difference.err  # kubectl diff: 1 is a difference, more is a failure
         assert "+        - --shutdown-delay-duration=10s" in difference.out
         await installation.kubectl("apply", "-k", mine)
+        await installation.kubectl("apply", "-k", MANIFESTS / "overlays" / VERIFIED_TLS)
 
         await installation.kubectl("delete", "apiservice", "v1.metrics.k8s.io")
         await installation.kubectl("apply", "-f", theirs)
-        kinds = "poddisruptionbudget,networkpolicy"
-        gone = await installation.kubectl(
-            *("-n", "kube-system", "delete", "--ignore-not-found", kinds, "metrics-server")
-        )
+        for command in cleaning():
+            await installation.kubectl(*command)
 
-        of_peers = await installation.kubectl(
-            *("-n", "kube-system", "delete", "--ignore-not-found", "service,secret,serviceaccount", f"{NAME}-peers")
-        )
-
-        assert len(gone.splitlines()) == 2
-        assert len(of_peers.splitlines()) == 3
         assert installation.cluster.objects.get(API_SERVICES, "", "v1.metrics.k8s.io") is None
         assert deployed(installation) == before
+        for kind, namespace, name in keyed(render(VERIFIED_TLS, ("apiservice-v1", "network-policy"))).keys() - THEIRS:
+            place = ("-n", namespace) if namespace else ()
+            found = await installation.run("get", kind, name, *place)
+            assert "not found" in found.err, found.out
 
 
 async def test_deleting_the_manifest_leaves_nothing_behind(tmp_path: Path) -> None:
