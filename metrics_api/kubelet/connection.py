@@ -49,7 +49,6 @@ class Connection:
         "_loop",
         "_reader",
         "_requests",
-        "_session",
         "_sock",
         "_timer",
         "_unsent",
@@ -79,7 +78,6 @@ class Connection:
         self._unsent = memoryview(b"")
         self._writing = False
         self._requests = 0
-        self._session: ssl.SSLSession | None = None
         self.idle_since = loop.time()
         """The loop's time of the last answer."""
         self.usable = True
@@ -90,20 +88,6 @@ class Connection:
     def busy(self) -> bool:
         """Tell whether a request is in flight."""
         return self._waiter is not None
-
-    def leave(self) -> ssl.SSLSession | None:
-        """Close, and return the TLS session for the next connection to the same kubelet, where there is one.
-
-        It is taken out of the connection no sooner, for that costs as much as half a handshake.
-        """
-        if self.usable:
-            self._keep_session()
-            self.abort()
-        return self._session
-
-    def _keep_session(self) -> None:
-        if isinstance(self._sock, ssl.SSLSocket):
-            self._session = self._sock.session
 
     async def exchange(self, request: bytes, max_body: int, *, first_byte_at: float, deadline_at: float) -> Response:
         """Send a request and return the answer.
@@ -207,8 +191,6 @@ class Connection:
 
     def _lost(self, error: OSError | None) -> None:
         """End what waits, after the connection has ended by itself."""
-        if error is None:
-            self._keep_session()
         self._close()
         waiter, reader = self._waiter, self._reader
         if waiter is None or waiter.done():

@@ -45,23 +45,20 @@ async def connect(route: Route, at: float) -> socket.socket:
     return sock
 
 
-async def start_tls(
-    sock: socket.socket, route: Route, context: ssl.SSLContext, session: ssl.SSLSession | None, at: float
-) -> ssl.SSLSocket:
+async def start_tls(sock: socket.socket, route: Route, context: ssl.SSLContext, at: float) -> ssl.SSLSocket:
     """Return the socket with TLS on it, after the handshake; when that fails, the socket is closed.
 
     Args:
         sock: A connected, non-blocking socket, which is taken over.
         route: What it is connected to; the certificate must name ``route.host``.
         context: What to verify.
-        session: One of this context, to resume.
         at: The loop's time by which the handshake must be done.
 
     Raises:
         ScrapeError: ``tls``, ``no_serving_cert``, ``timeout`` or ``reset``.
     """
     try:
-        tls = context.wrap_socket(sock, server_hostname=route.host, do_handshake_on_connect=False, session=session)
+        tls = context.wrap_socket(sock, server_hostname=route.host, do_handshake_on_connect=False)
     except OSError as error:
         sock.close()
         raise ScrapeError("reset", f"the connection ended before the TLS handshake: {error}") from error

@@ -90,15 +90,18 @@ _LIMITS = WireLimits()
 
 
 class _Line:
-    """What is kept of a node: its connection, and what a next one can resume."""
+    """What is kept of a node: its connection, and how it was made.
 
-    __slots__ = ("busy", "connection", "context", "route", "session")
+    No TLS session to resume: taking one out of a connection costs half a handshake, a resumed handshake costs us as
+    much as a whole one, and reading ``SSLSocket.session`` leaks 6 kB each time (python/cpython#116810).
+    """
+
+    __slots__ = ("busy", "connection", "context", "route")
 
     def __init__(self, route: Route, context: ssl.SSLContext | None) -> None:
         self.route = route
         self.context = context
         self.connection: Connection | None = None
-        self.session: ssl.SSLSession | None = None
         self.busy = False
 
 
@@ -185,7 +188,7 @@ class KubeletTransport:
                     return await connection.exchange(
                         request, target.max_body, first_byte_at=first_byte_at, deadline_at=deadline_at
                     )
-            line.session = connection.leave()
+            connection.abort()
             line.connection = None
         connection = await self._connect(line, target, deadline_at)
         if self._lines.get(target.node_uid) is not line:
@@ -205,5 +208,5 @@ class KubeletTransport:
         if line.context is not None and self._contexts is not None:
             at = min(loop.time() + self._patience.first_byte, deadline_at)
             peer = Peer(target.node_uid, target.node_name, line.route)
-            sock = await self._contexts.verifier.open(sock, peer, line.context, line.session, at)
+            sock = await self._contexts.verifier.open(sock, peer, line.context, at)
         return Connection(loop, sock, line.route.host, self._limits, self._buffer, self._budget)

@@ -47,23 +47,20 @@ class Verifier:
         self._pins = Pins()
         self._glances = _Glances(clock)
 
-    async def open(
-        self, sock: socket.socket, peer: Peer, context: ssl.SSLContext, session: ssl.SSLSession | None, at: float
-    ) -> ssl.SSLSocket:
+    async def open(self, sock: socket.socket, peer: Peer, context: ssl.SSLContext, at: float) -> ssl.SSLSocket:
         """Return the socket with TLS on it, over which secrets may be sent; when that fails, the socket is closed.
 
         Args:
             sock: A connected, non-blocking socket, which is taken over.
             peer: Who must answer.
             context: Verifies what OpenSSL can.
-            session: One of this context and this peer, to resume.
             at: The loop's time by which it must be done.
 
         Raises:
             ScrapeError: ``tls``, ``no_serving_cert``, ``timeout`` or ``reset``.
         """
         try:
-            tls = await start_tls(sock, peer.route, context, session, at)
+            tls = await start_tls(sock, peer.route, context, at)
         except UntrustedError as error:
             certificate = await self._glances.at(peer, error.code, at)
             if certificate is None:
@@ -144,7 +141,7 @@ class _Glances:
         if self._context is None:
             self._context = _blind_context()
         at = min(at, asyncio.get_running_loop().time() + _LOOK_LIMIT)
-        with await start_tls(await connect(route, at), route, self._context, None, at) as tls:
+        with await start_tls(await connect(route, at), route, self._context, at) as tls:
             return tls.getpeercert(binary_form=True) or b""
 
 
