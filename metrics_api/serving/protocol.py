@@ -242,7 +242,13 @@ class ServingProtocol(HttpToolsProtocol):
         raise _RefusedError
 
     def _refuse(self, status: bytes) -> None:
-        """Answer as Go does before any handler is asked (``net/http`` ``server.go``), byte for byte."""
+        """Answer as Go does before any handler is asked (``net/http`` ``server.go``), byte for byte.
+
+        While an earlier request is being answered this would be taken for its answer: that one ends the connection.
+        """
+        if not self.is_idle:
+            self.cycle.keep_alive = False
+            return
         self.transport.write(b"HTTP/1.1 %s%s%s" % (status, _REFUSAL_HEADERS, status))
         self.transport.close()
 

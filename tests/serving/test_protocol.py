@@ -154,6 +154,29 @@ async def test_few_requests_wait_for_the_answer_to_the_one_before(tmp_path: Path
             assert (await client.answer())[0] == 200
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize(
+    "following",
+    [b"garbage\r\n\r\n", b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * LONGEST_TARGET)],
+    ids=["no HTTP", "too long"],
+)
+async def test_what_is_refused_after_a_request_does_not_take_its_answer(
+    tmp_path: Path, following: bytes, pieces: int
+) -> None:
+    application = Replies()
+    application.release.clear()
+    async with serving(tmp_path, application) as server, connected(server.port) as client:
+        client.writer.write(GET if pieces == 2 else GET + following)
+        await application.arrived.wait()
+        if pieces == 2:
+            client.writer.write(following)
+            await asyncio.sleep(0.05)
+        application.release.set()
+        assert (await client.answer())[0] == 200
+        assert await client.reader.read() == b""
+    assert application.asked == 1
+
+
 async def test_a_small_body_is_let_in_and_the_connection_used_again(tmp_path: Path) -> None:
     async with serving(tmp_path, Replies()) as server, connected(server.port) as client:
         request = POST + b"content-length: %d\r\n\r\n" % LARGEST_BODY + b"x" * LARGEST_BODY
