@@ -11,6 +11,7 @@ from metrics_api.doctor.findings import Finding, Severity, counted, exit_code
 
 _WIDTH = 110
 _WELL = "Nothing is wrong"
+_LONGEST = 2000
 _NAMES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "info"}
 
 
@@ -33,9 +34,9 @@ def as_json(findings: Sequence[Finding]) -> str:
             {
                 "id": finding.id,
                 "severity": finding.severity.name.lower(),
-                "summary": finding.summary,
-                "evidence": list(finding.evidence),
-                "remedy": finding.remedy,
+                "summary": cut(finding.summary),
+                "evidence": [cut(line) for line in finding.evidence],
+                "remedy": cut(finding.remedy),
             }
             for finding in findings
         ],
@@ -64,5 +65,11 @@ def _wrapped(text: str, *, indent: str, hanging: str) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Return a text with everything unprintable escaped."""
+    """Return a text with everything unprintable escaped, and cut where no message of Kubernetes is as long."""
+    text = cut(text)
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
+def cut(text: str) -> str:
+    """Return a text with at most 2,000 characters and how many there were: what others wrote may be endless."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"

@@ -42,6 +42,15 @@ def test_what_others_said_cannot_steer_a_terminal_or_forge_a_line() -> None:
     assert as_json([hostile]).isascii()
 
 
+def test_what_others_said_is_cut_where_it_has_no_end() -> None:
+    endless = "x" * 100_000
+    finding = Finding("x", Severity.ERROR, endless, (endless, endless), endless)
+
+    for printed in (as_text([finding]), as_json([finding])):
+        assert len(printed) < 10_000
+        assert printed.count("(100000 characters)") == 4
+
+
 def test_json_has_all_of_it() -> None:
     document = json.loads(as_json([BAD, ODD]))
     assert document["exitCode"] == 2
