@@ -109,8 +109,8 @@ class RefusedCertificates:
                 )
             return
         subject, issuer = _names(examination.leaf)
-        if self._is_news(f"issuer {issuer}"):
-            authorities = self._contexts.authorities
+        authorities = self._contexts.authorities
+        if self._is_news(f"issuer {issuer} {hash(authorities)}"):
             trusted = _trusted(authorities)
             self._latest.append((authorities, f"{host} showed {subject}, issued by {issuer}; trusted are {trusted}"))
             _log.warning(
@@ -162,7 +162,7 @@ def _names(leaf: bytes) -> tuple[str, str]:
     try:
         certificate = x509.load_der_x509_certificate(leaf)
         return certificate.subject.rfc4514_string()[:_LONGEST_NAME], certificate.issuer.rfc4514_string()[:_LONGEST_NAME]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return "unreadable", "unreadable"
 
 

@@ -122,18 +122,24 @@ async def test_the_latest_refusals_are_kept_and_no_more(tmp_path: Path) -> None:
     keeper.trust(CLIENTS.certificate)
     clock = FakeClock()
     refused = RefusedCertificates(keeper, clock)
-    for number in range(20):
+
+    def refuse(leaf: bytes) -> None:
         refused.note("10.0.0.1", "unknown", None)
         examination = refused.examine("10.0.0.1")
         assert examination is not None
-        leaf = Authority.create(f"ca {number}").issue("kube").certificate
         examination.leaf = ssl.PEM_cert_to_DER_cert(leaf.decode())
         refused.note("10.0.0.1", "unknown", examination)
+
+    leaves = [Authority.create(f"ca {number}").issue("kube").certificate for number in range(20)]
+    for leaf in leaves:
+        refuse(leaf)
         await clock.advance(2)
     assert len(refused.latest) == 10
     assert refused.latest[-1] == "10.0.0.1 showed CN=kube, issued by CN=ca 19; trusted are CN=clients"
     keeper.trust(Authority.create("others").certificate)
-    assert refused.latest == []
+    assert refused.latest == []  # who is refused by those is another question
+    refuse(leaves[-1])
+    assert refused.latest == ["10.0.0.1 showed CN=kube, issued by CN=ca 19; trusted are CN=others"]
 
 
 async def test_addresses_and_issuers_without_number_are_not_all_remembered(tmp_path: Path) -> None:
