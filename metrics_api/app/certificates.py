@@ -22,7 +22,7 @@ def described(pem: bytes) -> tuple[CertificateReport, ...]:
 
     try:
         found = x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return ()
     return tuple(
         CertificateReport(

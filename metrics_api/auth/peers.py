@@ -83,7 +83,7 @@ class PeerJudge:
         try:
             certificate = x509.load_der_x509_certificate(leaf)
             names = _values(certificate, NameOID.COMMON_NAME)
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             return Peer(fault=f"x509: malformed certificate: {error}")
         name = names[-1] if names else ""
         fault = ""

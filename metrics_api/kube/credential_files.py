@@ -108,7 +108,7 @@ def check_key_pair(certificate: bytes, key: bytes, what: str) -> None:
         leaf = x509.load_pem_x509_certificates(certificate)[0]
         # An encrypted key is a TypeError here; OpenSSL would ask for its password on the terminal.
         private = load_pem_private_key(key, password=None)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, x509.InvalidVersion) as error:
         raise KubeConfigError(f"{what}: the client certificate or its key is not usable PEM ({error})") from error
     if private.public_key() != leaf.public_key():
         raise KubeConfigError(f"{what}: the client key does not belong to the client certificate")

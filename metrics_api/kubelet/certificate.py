@@ -84,7 +84,7 @@ def name_authorities(bundle: bytes) -> str:
     """Return the names of the authorities in a PEM bundle, the first few of them."""
     try:
         names = [_plain(each.subject.rfc4514_string()) for each in x509.load_pem_x509_certificates(bundle)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return "unreadable"
     more = f" and {len(names) - _MOST_AUTHORITIES} more" if len(names) > _MOST_AUTHORITIES else ""
     return ", ".join(names[:_MOST_AUTHORITIES]) + more

@@ -40,7 +40,7 @@ class ServingPair:
 
         try:
             certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, x509.InvalidVersion) as error:
             raise StartupError(f"--tls-sni-cert-key: cannot use {self.certificate_file}: {error}") from error
         try:
             listed = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -139,7 +139,7 @@ def _still_good(pair: ServingPair) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate_file.read_bytes())
         pair.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    except (OSError, ValueError, StartupError):
+    except (OSError, ValueError, x509.InvalidVersion, StartupError):
         return False
     return certificate.not_valid_after_utc > datetime.now(UTC)
 

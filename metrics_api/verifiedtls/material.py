@@ -30,7 +30,7 @@ _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _BACKDATED = _HOUR  # for a peer whose clock is behind
 _LARGEST = 64 << 10  # bytes of one entry of the Secret
-_UNUSABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+_UNUSABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 """What the library raises for a certificate or key that is broken, or of a kind that it does not know."""
 
 _LEAF = ("tls.crt", "tls.key")
@@ -260,5 +260,5 @@ def _load(certificate: bytes) -> x509.Certificate:
 def _load_all(bundle: bytes) -> Sequence[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(bundle)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return ()

@@ -50,7 +50,7 @@ def authority(facts: Facts) -> Iterator[Finding]:
         return
     try:
         found = x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as problem:
+    except (ValueError, x509.InvalidVersion) as problem:
         yield error(
             "front-proxy-authority-broken",
             f"{_FRONT_PROXY} in {_NAME} holds no certificates",
