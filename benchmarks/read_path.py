@@ -61,7 +61,8 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
                     programs.cluster(Path(folder), nodes=nodes, pods=options.pods) as cluster,
                     programs.server(cluster, programs.ours(resolution=resolution)) as server,
                 ):
-                    await served.until_served(cluster, server)
+                    # A pod that used nothing yet has no rate before a second scrape, and an idle server makes none.
+                    await served.until_served(cluster, server, pods=mode != "idle")
                     if options.through:
                         await cluster.register(server)
                     for request in hot_requests(cluster.facts):
