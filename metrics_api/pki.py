@@ -1,14 +1,14 @@
-"""Certificates made here: the server's self-signed pair and everything the stand-in cluster needs.
+"""Certificates: made here, for the server and the stand-in cluster, and those of others, read.
 
 ECDSA P-256: a handshake costs a tenth of RSA-2048's, and every Kubernetes client accepts it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,6 +17,31 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _BACKDATED = timedelta(hours=1)  # so that a peer whose clock is behind accepts the certificate at once
 _LIFETIME = timedelta(days=365)
+
+
+T = TypeVar("T")
+
+
+def load_der(data: bytes) -> x509.Certificate:
+    """Return a certificate; raises ``ValueError`` whatever keeps it from being read."""
+    return _loaded(x509.load_der_x509_certificate, data)
+
+
+def load_pem(data: bytes) -> x509.Certificate:
+    """Return the first certificate of a PEM text; raises ``ValueError`` whatever keeps it from being read."""
+    return _loaded(x509.load_pem_x509_certificate, data)
+
+
+def load_bundle(data: bytes) -> list[x509.Certificate]:
+    """Return all certificates of a PEM text; raises ``ValueError`` when one cannot be read, or there is none."""
+    return _loaded(x509.load_pem_x509_certificates, data)
+
+
+def _loaded(load: Callable[[bytes], T], data: bytes) -> T:
+    try:
+        return load(data)
+    except x509.InvalidVersion as error:  # the one that is no ValueError
+        raise ValueError(str(error)) from error
 
 
 class KeyPair(NamedTuple):
@@ -47,7 +72,7 @@ class Authority:
         Raises:
             ValueError: a part is no PEM, the key is none of ours, or they do not belong together.
         """
-        certificate = x509.load_pem_x509_certificate(pair.certificate)
+        certificate = load_pem(pair.certificate)
         key = serialization.load_pem_private_key(pair.key, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the authority's key is not an elliptic curve key")  # noqa: TRY004 - the file's fault

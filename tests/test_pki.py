@@ -1,3 +1,5 @@
+import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from metrics_api.pki import Authority, KeyPair
+from metrics_api.pki import Authority, KeyPair, load_bundle, load_der, load_pem
 
 
 def load(pem: bytes) -> x509.Certificate:
@@ -87,3 +89,17 @@ def test_a_key_that_is_not_the_authoritys_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="not an elliptic curve key"):
         Authority.load(KeyPair(Authority.create("ca").certificate, rsa_key))
+
+
+@pytest.mark.parametrize(
+    "load_one", [load_pem, load_bundle, lambda pem: load_der(ssl.PEM_cert_to_DER_cert(pem.decode()))]
+)
+def test_a_version_that_there_is_not_is_a_value_error_as_all_else_that_is_broken(
+    load_one: Callable[[bytes], object],
+) -> None:
+    der = bytearray(ssl.PEM_cert_to_DER_cert(Authority.create("ca").certificate.decode()))
+    version = der.index(b"\xa0\x03\x02\x01") + 4
+    der[version] = 1
+
+    with pytest.raises(ValueError, match="not a valid X509 version"):
+        load_one(ssl.DER_cert_to_PEM_cert(bytes(der)).encode())

@@ -18,11 +18,11 @@ def described(pem: bytes) -> tuple[CertificateReport, ...]:
     """Return the certificates of a PEM bundle, none when it cannot be understood."""
     if not pem:
         return ()
-    from cryptography import x509  # not at the top: listening comes before heavy imports
+    from metrics_api.pki import load_bundle  # not at the top: listening comes before heavy imports
 
     try:
-        found = x509.load_pem_x509_certificates(pem)
-    except (ValueError, x509.InvalidVersion):
+        found = load_bundle(pem)
+    except ValueError:
         return ()
     return tuple(
         CertificateReport(

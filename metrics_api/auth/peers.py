@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from metrics_api.auth.identity import User
 from metrics_api.auth.trust import Trust, authorities
+from metrics_api.pki import load_der
 
 _UID_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57683.2")
 _MOST_JUDGED = 1024
@@ -81,9 +82,9 @@ class PeerJudge:
         if not from_proxy and not from_users:
             return Peer(fault="x509: certificate signed by unknown authority")
         try:
-            certificate = x509.load_der_x509_certificate(leaf)
+            certificate = load_der(leaf)
             names = _values(certificate, NameOID.COMMON_NAME)
-        except (ValueError, x509.InvalidVersion) as error:
+        except ValueError as error:
             return Peer(fault=f"x509: malformed certificate: {error}")
         name = names[-1] if names else ""
         fault = ""

@@ -13,10 +13,10 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from metrics_api.errors import KubeConfigError
+from metrics_api.pki import load_bundle
 
 _LARGEST_FILE = 1 << 20
 _LONGEST_TOKEN = 64 << 10
@@ -105,10 +105,10 @@ def check_key_pair(certificate: bytes, key: bytes, what: str) -> None:
         KubeConfigError: It cannot.
     """
     try:
-        leaf = x509.load_pem_x509_certificates(certificate)[0]
+        leaf = load_bundle(certificate)[0]
         # An encrypted key is a TypeError here; OpenSSL would ask for its password on the terminal.
         private = load_pem_private_key(key, password=None)
-    except (ValueError, TypeError, IndexError, x509.InvalidVersion) as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise KubeConfigError(f"{what}: the client certificate or its key is not usable PEM ({error})") from error
     if private.public_key() != leaf.public_key():
         raise KubeConfigError(f"{what}: the client key does not belong to the client certificate")

@@ -14,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from metrics_api.pki import load_bundle, load_der
+
 _MOST_NAMES = 8
 _LONGEST_TEXT = 100
 _MOST_AUTHORITIES = 3
@@ -50,7 +52,7 @@ def read_certificate(der: bytes) -> Certificate:
         ValueError: it cannot be read.
     """
     try:
-        found = x509.load_der_x509_certificate(der)
+        found = load_der(der)
         names = _alternative_names(found)
         common_names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return Certificate(
@@ -74,7 +76,7 @@ def key_digest(der: bytes) -> bytes:
         ValueError: it cannot be read.
     """
     try:
-        key = x509.load_der_x509_certificate(der).public_key()
+        key = load_der(der).public_key()
     except Exception as error:
         raise ValueError("the certificate cannot be read") from error
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
@@ -83,8 +85,8 @@ def key_digest(der: bytes) -> bytes:
 def name_authorities(bundle: bytes) -> str:
     """Return the names of the authorities in a PEM bundle, the first few of them."""
     try:
-        names = [_plain(each.subject.rfc4514_string()) for each in x509.load_pem_x509_certificates(bundle)]
-    except (ValueError, x509.InvalidVersion):
+        names = [_plain(each.subject.rfc4514_string()) for each in load_bundle(bundle)]
+    except ValueError:
         return "unreadable"
     more = f" and {len(names) - _MOST_AUTHORITIES} more" if len(names) > _MOST_AUTHORITIES else ""
     return ", ".join(names[:_MOST_AUTHORITIES]) + more

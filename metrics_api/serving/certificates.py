@@ -38,9 +38,11 @@ class ServingPair:
         """
         from cryptography import x509  # not at the top: listening comes before heavy imports
 
+        from metrics_api.pki import load_pem
+
         try:
-            certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
-        except (OSError, ValueError, x509.InvalidVersion) as error:
+            certificate = load_pem(self.certificate_file.read_bytes())
+        except (OSError, ValueError) as error:
             raise StartupError(f"--tls-sni-cert-key: cannot use {self.certificate_file}: {error}") from error
         try:
             listed = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -134,12 +136,12 @@ def keep_pair(path: Path, certificate: bytes, key: bytes) -> ServingPair:
 
 
 def _still_good(pair: ServingPair) -> bool:
-    from cryptography import x509  # not at the top: listening comes before heavy imports
+    from metrics_api.pki import load_pem  # not at the top: listening comes before heavy imports
 
     try:
-        certificate = x509.load_pem_x509_certificate(pair.certificate_file.read_bytes())
+        certificate = load_pem(pair.certificate_file.read_bytes())
         pair.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    except (OSError, ValueError, x509.InvalidVersion, StartupError):
+    except (OSError, ValueError, StartupError):
         return False
     return certificate.not_valid_after_utc > datetime.now(UTC)
 

@@ -157,20 +157,20 @@ def first_certificate(message: bytes, *, is_tls13: bool) -> bytes:
 
 def _names(leaf: bytes) -> tuple[str, str]:
     """Return who is named as subject and as issuer."""
-    from cryptography import x509  # not at the top: listening comes before heavy imports
+    from metrics_api.pki import load_der  # not at the top: listening comes before heavy imports
 
     try:
-        certificate = x509.load_der_x509_certificate(leaf)
+        certificate = load_der(leaf)
         return certificate.subject.rfc4514_string()[:_LONGEST_NAME], certificate.issuer.rfc4514_string()[:_LONGEST_NAME]
-    except (ValueError, x509.InvalidVersion):
+    except ValueError:
         return "unreadable", "unreadable"
 
 
 def _trusted(bundle: bytes) -> str:
-    from cryptography import x509
+    from metrics_api.pki import load_bundle
 
     if not bundle:
         return "none yet"
-    names = [each.subject.rfc4514_string() for each in x509.load_pem_x509_certificates(bundle)]
+    names = [each.subject.rfc4514_string() for each in load_bundle(bundle)]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return "; ".join(names[:_MOST_NAMED]) + more

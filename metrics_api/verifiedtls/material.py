@@ -24,13 +24,13 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from metrics_api.errors import ServingSecretError
 from metrics_api.objects import ObjectName
-from metrics_api.pki import Authority, KeyPair
+from metrics_api.pki import Authority, KeyPair, load_bundle, load_der, load_pem
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _BACKDATED = _HOUR  # for a peer whose clock is behind
 _LARGEST = 64 << 10  # bytes of one entry of the Secret
-_UNUSABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+_UNUSABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 """What the library raises for a certificate or key that is broken, or of a kind that it does not know."""
 
 _LEAF = ("tls.crt", "tls.key")
@@ -122,7 +122,7 @@ def believes(bundle: bytes, certificate: bytes | None, name: str, now: float) ->
     moment = datetime.fromtimestamp(now, UTC).replace(tzinfo=None)
     try:
         verifier = PolicyBuilder().store(Store(list(roots))).time(moment).build_server_verifier(x509.DNSName(name))
-        verifier.verify(x509.load_der_x509_certificate(certificate), [])
+        verifier.verify(load_der(certificate), [])
     except (*_UNUSABLE, VerificationError):
         return False
     return True
@@ -204,11 +204,11 @@ def _check(material: Material) -> None:
     for pair in (material.signing, material.next):
         if pair is not None:
             Authority.load(pair)
-    leaf = x509.load_pem_x509_certificate(material.leaf.certificate)
+    leaf = load_pem(material.leaf.certificate)
     key = serialization.load_pem_private_key(material.leaf.key, password=None)
     if key.public_key() != leaf.public_key():
         raise ValueError("tls.key does not belong to tls.crt")
-    authorities = [x509.load_pem_x509_certificate(each) for each in material.authorities]
+    authorities = [load_pem(each) for each in material.authorities]
     if not any(_signed(leaf, each) for each in authorities):
         raise ValueError("tls.crt is signed by none of its authorities")
 
@@ -253,12 +253,12 @@ def _moment(time: float) -> datetime:
 
 @lru_cache(maxsize=16)
 def _load(certificate: bytes) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(certificate)
+    return load_pem(certificate)
 
 
 @lru_cache(maxsize=16)
 def _load_all(bundle: bytes) -> Sequence[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(bundle)
-    except (ValueError, x509.InvalidVersion):
+        return load_bundle(bundle)
+    except ValueError:
         return ()

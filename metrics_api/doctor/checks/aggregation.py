@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from cryptography import x509
-
 from metrics_api.doctor.checks.telling import when_told
 from metrics_api.doctor.facts import Facts, Unknown, known
 from metrics_api.doctor.findings import Finding, Severity, error, some, warning
+from metrics_api.pki import load_bundle
 from metrics_api.reports import StatusReport
 
 _NAME = "kube-system/extension-apiserver-authentication"
@@ -49,8 +48,8 @@ def authority(facts: Facts) -> Iterator[Finding]:
     if not pem:
         return
     try:
-        found = x509.load_pem_x509_certificates(pem.encode())
-    except (ValueError, x509.InvalidVersion) as problem:
+        found = load_bundle(pem.encode())
+    except ValueError as problem:
         yield error(
             "front-proxy-authority-broken",
             f"{_FRONT_PROXY} in {_NAME} holds no certificates",
