@@ -151,12 +151,12 @@ async def _check_reachable(looking: Looking) -> None:
     from metrics_api.doctor.objects import Node, Version
 
     version = await looking.fetch("/version", Version)
-    if not isinstance(version, Unknown):
+    if not isinstance(version, Unknown) or version.code in _ANSWERS:
         return
     if version.code in (None, 401):
         raise KubeConfigError(f"kube-apiserver cannot be asked: {version.why}")
     nodes = await looking.many("/api/v1/nodes", Node, most=1)  # a fault of one path is not a fault of all
-    if version.code not in _ANSWERS and isinstance(nodes, Unknown) and nodes.code not in _ANSWERS:
+    if isinstance(nodes, Unknown) and nodes.code not in _ANSWERS:
         raise KubeConfigError(f"kube-apiserver answers with faults only: {version.why}; {nodes.why}")
 
 
