@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from metrics_api.errors import SelectorError
 from metrics_api.gotext import quote
 from metrics_api.selectors import (
-    LONGEST,
-    MOST_TERMS,
     FieldRequirement,
     LabelRequirement,
     parse_field_selector,
     parse_label_selector,
 )
+from metrics_api.selectors.bounds import LONGEST, MOST_TERMS
 
 _CASES = json.loads((Path(__file__).parent / "data/metrics-server/selector-cases.json").read_text())
 _FIELDS = ("metadata.name", "metadata.namespace")

@@ -1,8 +1,4 @@
-"""Label and field selectors: the grammar, the matching and the error texts of the generic API server.
-
-Users read these errors through kubectl, so every text is upstream's. Rules: apimachinery ``pkg/labels`` and
-``pkg/fields``, checked against answers of metrics-server v0.9.0 (``tests/data/metrics-server/selector-cases.json``).
-"""
+"""Label selectors: a grammar of its own, with sets, existence and comparison."""
 
 from __future__ import annotations
 
@@ -13,19 +9,15 @@ from typing import Literal
 
 from metrics_api.errors import SelectorError
 from metrics_api.gotext import quote
-from metrics_api.labelsyntax import key_faults, value_faults
+from metrics_api.selectors.bounds import check_bounds
+from metrics_api.selectors.labelsyntax import key_faults, value_faults
 
 LabelOperator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
-FieldOperator = Literal["=", "!="]
 
 _TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=!(),<>]|[^ \t\r\n=!(),<>\0]+\0?)")
 _MOST_FAULTS = 20  # each is told in some 240 characters, and two of a selector's are enough to make one
 _SYMBOLS = frozenset(("==", "!=", "=", "!", "(", ")", ",", "<", ">"))
 _END = ""
-LONGEST = 1 << 14
-"""Characters of a selector."""
-MOST_TERMS = 500
-"""In a selector, the values of a set among them: each costs microseconds, and is compared with each object."""
 _OPERATORS = ("in", "notin", "=", "==", "!=", ">", "<")
 
 
@@ -95,76 +87,14 @@ class LabelSelector:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class FieldRequirement:
-    """One condition on one field, unescaped."""
-
-    key: str
-    operator: FieldOperator
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSelector:
-    """A conjunction of requirements, in upstream's order: sorted by the text of the terms."""
-
-    requirements: tuple[FieldRequirement, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """True when there is no requirement, so that everything matches."""
-        return not self.requirements
-
-    def require_supported(self, *keys: str) -> None:
-        """Check that only these fields are asked for.
-
-        Raises:
-            SelectorError: naming the first that is not, and all that are.
-        """
-        for requirement in self.requirements:
-            if requirement.key not in keys:
-                known = ", ".join(map(quote, keys))
-                raise SelectorError(f"{quote(requirement.key)} is not a known field selector: only {known}")
-
-    def exact(self, key: str) -> str | None:
-        """Return the value that ``key`` must equal, ``None`` when the selector does not say."""
-        return next((one.value for one in self.requirements if one.key == key and one.operator == "="), None)
-
-    def matches(self, fields: Mapping[str, str]) -> bool:
-        """Tell whether an object with these fields is selected; a field it lacks is the empty string."""
-        return all((fields.get(one.key, "") == one.value) == (one.operator == "=") for one in self.requirements)
-
-
 def parse_label_selector(text: str) -> LabelSelector:
     """Return the selector that ``text`` writes; blank text selects everything.
 
     Raises:
         SelectorError: with the generic API server's message, or for what is too long, which that does not mind.
     """
-    _check_terms(text)
+    check_bounds(text)
     return LabelSelector(tuple(_LabelParser(text).selector()))
-
-
-def parse_field_selector(text: str) -> FieldSelector:
-    r"""Return the selector that ``text`` writes: ``key=value``, ``==`` or ``!=``, joined by commas, escaped with ``\``.
-
-    A term of an operator alone, such as ``=``, says nothing, as upstream.
-    Which keys make sense is the resource's business: see ``FieldSelector.require_supported``.
-
-    Raises:
-        SelectorError: with the generic API server's message, or for what is too long, which that does not mind.
-    """
-    _check_terms(text)
-    requirements = (_field_requirement(text, term) for term in sorted(_field_terms(text)) if term)
-    return FieldSelector(tuple(one for one in requirements if one.key or one.value))
-
-
-def _check_terms(text: str) -> None:
-    """Refuse what is long before it is read."""
-    if len(text) > LONGEST:
-        raise SelectorError(f"the selector has more than {LONGEST} characters")
-    if text.count(",") >= MOST_TERMS:
-        raise SelectorError(f"the selector has more than {MOST_TERMS} terms")
 
 
 class _LabelParser:
@@ -284,25 +214,3 @@ def _parse_int64(text: str) -> int | None:
         return None
     number = int(found[1] + found[2])
     return number if -(2**63) <= number < 2**63 else None
-
-
-def _field_terms(text: str) -> list[str]:
-    r"""Split at the commas that no ``\`` precedes."""
-    return re.findall(r"(?:^|,)((?:\\.|\\\Z|[^\\,])*)", text, re.DOTALL)
-
-
-def _field_requirement(selector: str, term: str) -> FieldRequirement:
-    found = re.search(r"!=|==|=", term)
-    if found is None:
-        raise SelectorError(f"invalid selector: '{selector}'; can't understand '{term}'")
-    operator: FieldOperator = "!=" if found[0] == "!=" else "="
-    return FieldRequirement(term[: found.start()], operator, _unescape(term[found.end() :]))
-
-
-def _unescape(text: str) -> str:
-    for escaped in re.finditer(r"\\(.?)|([,=])", text, re.DOTALL):
-        if escaped[2]:
-            raise SelectorError(f"invalid field selector: unescaped character in value: {ord(escaped[2])}")
-        if escaped[1] not in ("\\", ",", "=") or not escaped[1]:
-            raise SelectorError(f"invalid field selector: invalid escape sequence: \\{escaped[1]}")
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
