@@ -45,6 +45,15 @@ class Way(NamedTuple):
     """The document that was answered last; ``None`` when none was."""
 
 
+class _Answer(NamedTuple):
+    """A document that a kubelet gave, and our clock when it was asked for and when it had come."""
+
+    endpoint: Endpoint
+    response: Response
+    requested: float
+    received: float
+
+
 class _NodeState:
     """What is kept of a node between scrapes."""
 
@@ -121,22 +130,15 @@ class KubeletClient:
         Raises:
             ScrapeError: it could not be asked, or its answer not understood.
         """
+        state, ends = self._state(node), self._clock.monotonic() + deadline
         try:
             async with asyncio.timeout(deadline + _GRACE):
-                return await self._scrape(node, self._clock.monotonic() + deadline)
+                answer = await self._fetch(state, ends)
         except TimeoutError as error:
             raise ScrapeError("timeout", "its name or our credentials took all the time for this scrape") from error
-
-    async def _scrape(self, node: NodeInfo, ends: float) -> NodeSamples:
-        state = self._state(node)
-        endpoint = self._choice.choose(node)
-        try:
-            samples = await self._ask(state, endpoint, ends)
-        except ScrapeError as error:
-            if endpoint is Endpoint.RESOURCE or not self._choice.falls_back(error.status):
-                raise
-            return await self._ask_for_resource_instead(state, error, ends)
-        if endpoint is Endpoint.SUMMARY:
+        await self._turns.take()  # no matter how long: the kubelet has answered in time, and it is we who are busy
+        samples = self._read(state, answer)
+        if answer.endpoint is Endpoint.SUMMARY:
             self._choice.summary_answered(node.uid)
         return samples
 
@@ -167,21 +169,30 @@ class KubeletClient:
             state.update(node)
         return state
 
-    async def _ask_for_resource_instead(self, state: _NodeState, refused: ScrapeError, ends: float) -> NodeSamples:
+    async def _fetch(self, state: _NodeState, ends: float) -> _Answer:
+        endpoint = self._choice.choose(state.node)
+        try:
+            return await self._ask(state, endpoint, ends)
+        except ScrapeError as error:
+            if endpoint is Endpoint.RESOURCE or not self._choice.falls_back(error.status):
+                raise
+            return await self._ask_for_resource_instead(state, error, ends)
+
+    async def _ask_for_resource_instead(self, state: _NodeState, refused: ScrapeError, ends: float) -> _Answer:
         uid = state.node.uid
         if refused.status != HTTPStatus.FORBIDDEN:
             self._choice.summary_refused(uid, refused.status)
             return await self._ask(state, Endpoint.RESOURCE, ends)
         try:
-            samples = await self._ask(state, Endpoint.RESOURCE, ends)
+            answer = await self._ask(state, Endpoint.RESOURCE, ends)
         except ScrapeError as error:
             if error.reason == "forbidden":
                 raise refused from error
             raise
         self._choice.summary_refused(uid, refused.status)
-        return samples
+        return answer
 
-    async def _ask(self, state: _NodeState, endpoint: Endpoint, ends: float) -> NodeSamples:
+    async def _ask(self, state: _NodeState, endpoint: Endpoint, ends: float) -> _Answer:
         requested = self._clock.now()
         response, shown = await self._get(state, endpoint, ends)
         if response.status == HTTPStatus.UNAUTHORIZED and shown and await self._authorization.renew(shown):
@@ -190,11 +201,12 @@ class KubeletClient:
         self.body_bytes[endpoint] += len(response.body)
         if response.status != HTTPStatus.OK:
             raise refusal(response, endpoint)
-        state.answered = endpoint
-        received = self._clock.now()
-        await self._turns.take()
+        return _Answer(endpoint, response, requested, self._clock.now())
+
+    def _read(self, state: _NodeState, answer: _Answer) -> NodeSamples:
+        state.answered = answer.endpoint
         try:
-            samples = self._decode(state, endpoint, response, requested=requested, received=received)
+            samples = self._decode(state, answer)
         except ScrapeError as error:
             if error.reason == "wrong_node":
                 self._look_elsewhere(state)
@@ -210,9 +222,8 @@ class KubeletClient:
         else:
             self._transport.forget(state.node.uid)  # a key that was pinned is that machine's
 
-    def _decode(
-        self, state: _NodeState, endpoint: Endpoint, response: Response, *, requested: float, received: float
-    ) -> NodeSamples:
+    def _decode(self, state: _NodeState, answer: _Answer) -> NodeSamples:
+        endpoint, response, requested, received = answer
         node, date = state.node, _http_date(response.date)
         encoding = response.content_encoding.lower()
         body = response.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from ipaddress import ip_address
 
 import pytest
@@ -37,6 +38,16 @@ async def test_a_scrape_gives_the_summarys_samples_with_our_times_and_the_server
     assert transport.headers == [b"Authorization: Bearer token-1\r\n"]
     assert transport.deadlines == [10]
     assert (transport.asked[0].route.ip, transport.asked[0].route.port) == (ip_address("10.0.0.7"), 10250)
+
+
+async def test_an_answer_that_waits_for_its_turn_past_the_deadline_counts() -> None:
+    def answer(_: Target) -> Response:
+        asyncio.get_running_loop().call_soon(time.sleep, 0.15)  # what keeps us busy: three times, longer than the grace
+        return Response(200, SUMMARY)
+
+    client, _, _ = make(answer)
+    scrapes = [client.scrape(asked_node(), deadline=0.01) for _ in range(4)]
+    assert [each.endpoint for each in await asyncio.gather(*scrapes)] == [Endpoint.SUMMARY] * 4
 
 
 async def test_how_a_node_was_asked_is_told() -> None:
