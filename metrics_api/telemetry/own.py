@@ -31,6 +31,7 @@ class OwnCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the families."""
         yield from self._scraping()
+        yield from self._standing()
         yield from self._serving()
         yield from self._reading()
         yield from self._asking()
@@ -55,6 +56,8 @@ class OwnCollector(Collector):
         yield _counter(
             "kubelet_body_bytes", "Bytes of kubelets' answers as received.", "document", self._sources.body_bytes()
         )
+
+    def _standing(self) -> Iterator[Metric]:
         standing = self._sources.nodes_standing()
         yield _gauge(
             "nodes",
@@ -74,7 +77,6 @@ class OwnCollector(Collector):
             "state",
             {key: each.most_wait for key, each in standing.items()},
         )
-
         yield GaugeMetricFamily(
             "metrics_api_nodes_clock_skewed",
             "Nodes whose clock is five seconds or more from ours.",

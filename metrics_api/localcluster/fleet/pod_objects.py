@@ -17,6 +17,7 @@ from metrics_api.localcluster.fleet.inventory import (
     Workload,
     WorkloadKind,
 )
+from metrics_api.localcluster.fleet.managed_fields import managed_fields
 from metrics_api.localcluster.fleet.objects import JsonObject
 from metrics_api.timetext import format_rfc3339
 
@@ -52,7 +53,7 @@ def _metadata(pod: FleetPod, node: FleetNode) -> JsonObject:
         "creationTimestamp": format_rfc3339(pod.created - 1),
         "labels": _labels(pod),
         "ownerReferences": [_owner(workload, node)],
-        "managedFields": _managed_fields(pod),
+        "managedFields": managed_fields(pod),
     }
     if workload.kind in (WorkloadKind.DEPLOYMENT, WorkloadKind.DAEMON_SET):
         metadata["generateName"] = pod.name.rpartition("-")[0] + "-"
@@ -263,40 +264,3 @@ def _digest(text: str) -> str:
 
 def _container_id(pod: FleetPod, name: str, start: float) -> str:
     return f"containerd://{_digest(f'{pod.uid}/{name}/{start}')}"
-
-
-def _managed_fields(pod: FleetPod) -> list[JsonObject]:
-    created = pod.created_text
-    by_controller, by_kubelet = _fields_of(tuple(container.name for container in pod.containers))
-    return [
-        _managed("kube-controller-manager", created, by_controller),
-        {**_managed("kubelet", created, by_kubelet), "subresource": "status"},
-    ]
-
-
-@lru_cache
-def _fields_of(containers: tuple[str, ...]) -> tuple[JsonObject, JsonObject]:
-    """Return what a controller and what the kubelet manages of a pod with those containers."""
-    fields = (
-        *("f:image", "f:imagePullPolicy", "f:name", "f:resources"),
-        *("f:terminationMessagePath", "f:terminationMessagePolicy"),
-    )
-    owned: JsonObject = {f'k:{{"name":"{name}"}}': {".": {}, **{field: {} for field in fields}} for name in containers}
-    conditions: JsonObject = {
-        f'k:{{"type":"{kind}"}}': {".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}}
-        for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
-    }
-    spec: JsonObject = {"f:containers": owned, "f:dnsPolicy": {}, "f:restartPolicy": {}}
-    status: JsonObject = {"f:conditions": conditions, "f:containerStatuses": {}, "f:phase": {}, "f:startTime": {}}
-    return {"f:metadata": {"f:labels": {".": {}}}, "f:spec": spec}, {"f:status": status}
-
-
-def _managed(manager: str, time: str, fields: JsonObject) -> JsonObject:
-    return {
-        "manager": manager,
-        "operation": "Update",
-        "apiVersion": "v1",
-        "time": time,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
-    }
