@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import resource
-import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import usage
+from metrics_api.localcluster.ports import free_port
 
 _LONGEST_LINE = 256 << 20  # the inventory of 5,000 nodes with 110 pods each has some 30 MB
 
@@ -174,7 +174,7 @@ async def server(
         name: What to call it.
         tree: A checkout whose program is run, instead of this one's.
     """
-    port, kubeconfig = _free_port(), cluster.facts.kubeconfig
+    port, kubeconfig = free_port(), cluster.facts.kubeconfig
     with (cluster.directory / f"{name}.log").open("ab") as log:
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(
@@ -199,13 +199,6 @@ async def _end(process: Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
     await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def allow_many_files() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import sys
 from asyncio.subprocess import Process
@@ -18,6 +17,7 @@ from metrics_api.errors import StartupError
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.extension import manifest_objects
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
+from metrics_api.localcluster.ports import free_port
 
 _STOPPING_TIMEOUT = 15.0
 _LAST_WORDS = 2000
@@ -44,7 +44,7 @@ class DemoServer:
         (directory / "serving.crt").write_bytes(pair.certificate)
         (directory / "serving.key").touch(mode=0o600)
         (directory / "serving.key").write_bytes(pair.key)
-        server = cls(directory, _free_port(), directory / "apiservice.yaml", directory / "apiservice-v1beta1.yaml")
+        server = cls(directory, free_port(), directory / "apiservice.yaml", directory / "apiservice-v1beta1.yaml")
         ca_bundle = cluster.authorities.cluster.certificate
         for path, versions in ((server.manifest, ("v1", "v1beta1")), (server.manifest_of_one_version, ("v1beta1",))):
             objects = manifest_objects(server.port, ca_bundle, versions)
@@ -142,10 +142,3 @@ async def _stop(process: Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

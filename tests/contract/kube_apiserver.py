@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from metrics_api.localcluster.authorities import FRONT_PROXY_NAME
+from metrics_api.localcluster.ports import free_ports
 from metrics_api.pki import KeyPair
 from tests.contract.backend import TOKENS, Place, authorities
 
@@ -67,7 +68,7 @@ def kube_apiserver(directory: Path) -> Iterator[KubeApiserverBackend]:
     host = _own_address()
     if host is None:
         raise RuntimeError(missing())
-    client_port, peer_port, port = _free_ports(3)
+    client_port, peer_port, port = free_ports(3)
     etcd_url = f"http://127.0.0.1:{client_port}"
     with ExitStack() as stack:
         etcd = stack.enter_context(
@@ -180,14 +181,6 @@ def _own_address() -> str | None:
             return None
         address: str = probe.getsockname()[0]
     return None if address.startswith("127.") else address
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def _service_account_key() -> bytes:

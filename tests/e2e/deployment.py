@@ -21,10 +21,11 @@ import httpx
 from metrics_api.localcluster import extension
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
+from metrics_api.localcluster.ports import free_port
 from metrics_api.localcluster.resources import ENDPOINT_SLICES
 from metrics_api.localcluster.users import User
 from tests.e2e.asking import asking
-from tests.e2e.serving import GROUP, free_port, manifest_arguments
+from tests.e2e.serving import GROUP, manifest_arguments
 
 PROPAGATION = 0.3
 """Seconds in which kube-apiserver still sends requests to a replica that has been told to stop."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ import httpx
 
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
+from metrics_api.localcluster.ports import free_port
 from metrics_api.localcluster.users import User
 
 GROUP = "/apis/metrics.k8s.io/v1beta1"
@@ -31,13 +31,6 @@ def manifest_arguments(directory: Path, port: int) -> list[str]:
         "--kubelet-use-node-status-port",
         "--metric-resolution=15s",
     ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Serving:

@@ -15,11 +15,12 @@ import pytest
 
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
+from metrics_api.localcluster.ports import free_port
 from metrics_api.localcluster.users import User
 from tests.e2e.comparison import INTENDED, Answer, differences, read, unintended
 from tests.e2e.corpus import Probe, Served, probes
 from tests.e2e.oddities import OLD
-from tests.e2e.serving import Serving, free_port, manifest_arguments, serving
+from tests.e2e.serving import Serving, manifest_arguments, serving
 
 pytestmark = [pytest.mark.xdist_group("differential"), pytest.mark.timeout(300)]
 

@@ -27,8 +27,9 @@ from metrics_api.localcluster.cluster_faults import CLUSTER_FAULTS
 from metrics_api.localcluster.injection import Plan, inject
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
 from metrics_api.localcluster.node_faults import NODE_FAULTS, Silenced
+from metrics_api.localcluster.ports import free_port
 from tests.e2e.programs import metrics_api
-from tests.e2e.serving import free_port, serving
+from tests.e2e.serving import serving
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

@@ -15,7 +15,8 @@ import pytest
 
 from metrics_api.localcluster.cluster import LocalCluster
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
-from tests.e2e.serving import free_port, manifest_arguments
+from metrics_api.localcluster.ports import free_port
+from tests.e2e.serving import manifest_arguments
 
 VARIABLE = "METRICS_SERVER_BIN"
 USER = "system:serviceaccount:kube-system:metrics-server"

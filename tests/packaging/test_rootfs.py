@@ -18,7 +18,7 @@ import pytest
 
 import metrics_api
 from metrics_api.localcluster.cluster import LocalCluster
-from tests.e2e.serving import free_port
+from metrics_api.localcluster.ports import free_port
 from tests.manifests.rendering import MANIFESTS, load, server
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("rootfs"), pytest.mark.timeout(600)]

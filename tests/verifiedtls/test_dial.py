@@ -9,11 +9,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from metrics_api.localcluster.ports import free_port
 from metrics_api.objects import Endpoint
 from metrics_api.pki import Authority
 from metrics_api.verifiedtls.dial import dial_all
 from metrics_api.verifiedtls.material import believes
-from tests.e2e.serving import free_port
 
 NAME = "metrics-server.kube-system.svc"
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
