@@ -84,8 +84,8 @@ class Gate:
         self._authorizer = authorizer
         self._peer_chain = peer_chain
         self._in_flight = in_flight
-        self._open_paths = frozenset(path.strip("/") for path in always_allowed if not path.endswith("*"))
-        self._open_prefixes = tuple(path[:-1].strip("/") for path in always_allowed if path.endswith("*"))
+        self._open_paths = frozenset(_bare(path) for path in always_allowed if not path.endswith("*"))
+        self._open_prefixes = tuple(_bare(path[:-1]) for path in always_allowed if path.endswith("*"))
         self._sorter = _Sorter(judge.trust.rules)
 
     async def __call__(self, scope: Scope, request: Requested) -> None:
@@ -124,8 +124,13 @@ class Gate:
         return self._sorter.take(scope)
 
     def _is_open(self, path: str) -> bool:
-        bare = path.strip("/")
+        bare = _bare(path)
         return bare in self._open_paths or (bool(self._open_prefixes) and bare.startswith(self._open_prefixes))
+
+
+def _bare(path: str) -> str:
+    """Return a path without its first slash, which may be left out in the flag; every other one counts."""
+    return path.removeprefix("/")
 
 
 def user_of(scope: Scope) -> User | None:

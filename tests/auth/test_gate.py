@@ -230,7 +230,7 @@ async def test_the_reason_of_the_review_is_appended() -> None:
         await bench.ask(certificate="alice")
 
 
-@pytest.mark.parametrize("open_path", ["/healthz", "/livez", "/readyz", "/readyz/"])
+@pytest.mark.parametrize("open_path", ["/healthz", "/livez", "/readyz"])
 async def test_anybody_may_read_the_probes_without_a_review(open_path: str) -> None:
     bench = Bench()
 
@@ -244,7 +244,7 @@ async def test_wrong_credentials_are_refused_at_the_probes_too() -> None:
         await Bench().ask(path("/livez"), headers=TOKENS["bad"])
 
 
-@pytest.mark.parametrize("closed", ["/livez/ping", "/metrics", "/", "/livezz"])
+@pytest.mark.parametrize("closed", ["/livez/ping", "/metrics", "/", "/livezz", "/readyz/", "//livez", "/livez//"])
 async def test_other_paths_are_not_open(closed: str) -> None:
     with pytest.raises(StatusError, match="cannot get path"):
         await Bench().ask(path(closed))
@@ -256,6 +256,12 @@ async def test_a_star_opens_all_that_begins_so() -> None:
     await bench.ask(path("/debug/status"))
     with pytest.raises(StatusError):
         await bench.ask(path("/livez"))
+
+
+@pytest.mark.parametrize("closed", ["/debug", "/debugger", "//debug/status"])
+async def test_a_star_after_a_slash_opens_nothing_above_it(closed: str) -> None:
+    with pytest.raises(StatusError, match="cannot get path"):
+        await Bench(("/debug/*",)).ask(path(closed))
 
 
 async def test_open_paths_open_no_resource() -> None:
