@@ -1,7 +1,8 @@
 """What reviews have in common: where they are sent, and how a passing failure is met.
 
-Rules: the generic API server's delegated mode: 10 s a try, five tries from 500 ms growing by 1.5, jitter 0.2, after a
-dropped connection, 429, 500, 503 and 504.
+Rules: the generic API server's delegated mode: five tries with waits from 500 ms growing by 1.5, jitter 0.2, after a
+dropped connection, 429, 500, 503 and 504, and 10 s. Those are for all tries together, as there for tokens: a
+kube-apiserver that hangs is not asked again, and requests must not pile up behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import msgspec
 from metrics_api.clock import Clock
 from metrics_api.errors import KubeError, KubeStatusError, KubeUnreachableError
 
-TRY_TIMEOUT = 10.0
+TIMEOUT = 10.0
+"""Seconds for a review, its tries and the waits between them."""
 TRIES = 5
 _FIRST_WAIT = 0.5
 _GROWTH = 1.5
@@ -44,16 +46,17 @@ class Reviewer:
         """Return kube-apiserver's answer.
 
         Raises:
-            KubeError: no answer after all tries, a refusal, or an answer that is no review.
+            KubeError: no answer after all tries or in time, a refusal, or an answer that is no review.
         """
-        wait = _FIRST_WAIT
+        end, wait = self._clock.monotonic() + TIMEOUT, _FIRST_WAIT
         for remaining in range(TRIES - 1, -1, -1):
             try:
-                answer = await self._kube.post(path, body, timeout=TRY_TIMEOUT)
+                answer = await self._kube.post(path, body, timeout=end - self._clock.monotonic())
             except (KubeUnreachableError, KubeStatusError) as error:
-                if not remaining or not _may_pass(error):
+                pause = wait * (1 + _JITTER * self._rng.random())
+                if not remaining or not _may_pass(error) or self._clock.monotonic() + pause >= end:
                     raise
-                await self._clock.sleep(wait * (1 + _JITTER * self._rng.random()))
+                await self._clock.sleep(pause)
                 wait *= _GROWTH
                 continue
             try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 
 import pytest
 
@@ -98,6 +99,36 @@ async def test_a_lasting_failure_is_an_error_and_is_not_remembered() -> None:
     with pytest.raises(KubeUnreachableError):
         await verdict
     assert (await bench.tokens.authenticate("good")).user is not None
+
+
+class Slow:
+    """Answers 503 after a while, where its client waits for so long."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        self.clock, self.seconds = clock, seconds
+        self.patience: list[float] = []
+
+    async def post(self, path: str, body: bytes, *, timeout: float) -> bytes:  # noqa: ASYNC109 - the protocol's
+        self.patience.append(timeout)
+        await self.clock.sleep(min(self.seconds, timeout))
+        if timeout < self.seconds:
+            raise KubeUnreachableError("no answer in time")
+        raise KubeStatusError(503, "", "")
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [(60, 1), (9.9, 1), (6, 2), (3, 3)])
+async def test_all_tries_together_take_ten_seconds_at_most(seconds: float, tries: int) -> None:
+    clock = FakeClock()
+    slow = Slow(clock, seconds)
+    tokens = TokenAuthenticator(Reviewer(slow, clock, random.Random(1)), clock, lifetime=10)
+    verdict = asyncio.create_task(tokens.authenticate("good"))
+    await clock.advance(10)
+
+    assert verdict.done()
+    assert verdict.exception() is not None
+    assert len(slow.patience) == tries
+    assert all(timeout <= 10 for timeout in slow.patience)
+    assert slow.patience[-1] + sum(clock.sleeps[:-1]) == pytest.approx(10)
 
 
 async def test_a_refusal_is_not_tried_again() -> None:
