@@ -15,6 +15,7 @@ from metrics_api.errors import SelectorError
 from metrics_api.selectors import parse_field_selector
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_VERBS_WITH_SELECTORS = ("list", "watch", "deletecollection")
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _REMEMBERED = 4096
 _LONGEST = 1024
@@ -42,6 +43,10 @@ class RequestInfo(msgspec.Struct, frozen=True, gc=False):
     """How many parts the path has between slashes."""
     has_namespace: bool = False
     """Whether the path names a namespace, if only an empty one, which stands for all."""
+    field_selector: str = ""
+    """As written, of ``list``, ``watch`` and ``deletecollection``: an authorizer may care what is picked."""
+    label_selector: str = ""
+    """Likewise."""
 
 
 def parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
@@ -71,11 +76,14 @@ def _parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
     resource = rest[0]
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
+    field_selector = label_selector = ""
     if not name:
-        verb, name = _of_collection(verb, parse_query(query_string))
-    return RequestInfo(
-        verb, path, True, group, version, namespace, resource, name, subresource, len(parts), has_namespace
-    )
+        query = parse_query(query_string)
+        verb, name = _of_collection(verb, query)
+        if verb in _VERBS_WITH_SELECTORS:
+            field_selector, label_selector = first(query, "fieldSelector"), first(query, "labelSelector")
+    place = (group, version, namespace, resource, name, subresource, len(parts), has_namespace)
+    return RequestInfo(verb, path, True, *place, field_selector, label_selector)
 
 
 _remembered = lru_cache(_REMEMBERED)(_parse_request)

@@ -43,6 +43,10 @@ class Requested(Protocol):
     def subresource(self) -> str: ...  # noqa: D102
     @property
     def name(self) -> str: ...  # noqa: D102
+    @property
+    def field_selector(self) -> str: ...  # noqa: D102
+    @property
+    def label_selector(self) -> str: ...  # noqa: D102
 
 
 class InFlightLimit(Protocol):
@@ -200,6 +204,8 @@ def _attributes(request: Requested) -> Attributes:
         resource=request.resource,
         subresource=request.subresource,
         name=request.name,
+        field_selector=request.field_selector,
+        label_selector=request.label_selector,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +53,27 @@ def test_a_resource_request_is_understood(
     expected = RequestInfo(
         verb, _GROUP + path, True, "metrics.k8s.io", "v1", *names, depth, path.startswith("/namespaces/")
     )
-    assert parse_request(method, _GROUP + path, query) == expected
+    found = parse_request(method, _GROUP + path, query)
+    assert msgspec.structs.replace(found, field_selector="", label_selector="") == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verb", "selectors"),
+    [
+        ("GET", "/pods", "list", ("b=c", "a")),
+        ("GET", "/namespaces/x/pods/", "list", ("b=c", "a")),
+        ("DELETE", "/pods", "deletecollection", ("b=c", "a")),
+        ("GET", "/namespaces/x/pods/p", "get", ("", "")),
+        ("POST", "/pods", "create", ("", "")),
+        ("DELETE", "/namespaces/x/pods/p", "delete", ("", "")),
+    ],
+)
+def test_selectors_are_noted_where_they_pick(method: str, path: str, verb: str, selectors: tuple[str, str]) -> None:
+    found = parse_request(method, _GROUP + path, b"labelSelector=a&fieldSelector=b%3Dc&labelSelector=z")
+    assert (found.verb, found.field_selector, found.label_selector) == (verb, *selectors)
+    if verb == "list":
+        watch = parse_request(method, _GROUP + path, b"watch=1&labelSelector=a&fieldSelector=b%3Dc")
+        assert (watch.verb, watch.field_selector, watch.label_selector) == ("watch", *selectors)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,6 +20,8 @@ class FakeReviews:
         """Token -> ``status.user``."""
         self.allowed: set[tuple[str, str]] = set()
         """(user, verb) that is allowed."""
+        self.allows: Callable[[dict[str, Any]], bool] = lambda spec: False
+        """Review's spec -> whether it is allowed without being in ``allowed``."""
         self.reason = ""
         self.errors: list[KubeError] = []
         """Raised first, one a call."""
@@ -44,7 +47,8 @@ class FakeReviews:
                 review["status"] = {"authenticated": True, "user": user}
         else:
             attributes = spec.get("resourceAttributes") or spec["nonResourceAttributes"]
-            review["status"] = {"allowed": (spec["user"], attributes["verb"]) in self.allowed, "reason": self.reason}
+            allowed = (spec["user"], attributes["verb"]) in self.allowed or self.allows(spec)
+            review["status"] = {"allowed": allowed, "reason": self.reason}
         return orjson.dumps(review)
 
     @property

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from metrics_api.auth.access import Attributes, Authorizer
@@ -73,6 +74,61 @@ async def test_exactly_what_is_asked_is_reviewed(attributes: Attributes, expecte
     }
 
 
+FIELDS, LABELS = "metadata.name!=b,metadata.namespace=web", "app in (b,a),tier!=db,!x,y,n>1"
+READ = {
+    "fieldSelector": {
+        "requirements": [
+            {"key": "metadata.name", "operator": "NotIn", "values": ["b"]},
+            {"key": "metadata.namespace", "operator": "In", "values": ["web"]},
+        ]
+    },
+    "labelSelector": {
+        "requirements": [
+            {"key": "app", "operator": "In", "values": ["a", "b"]},
+            {"key": "tier", "operator": "NotIn", "values": ["db"]},
+            {"key": "x", "operator": "DoesNotExist"},
+            {"key": "y", "operator": "Exists"},
+        ]
+    },
+}
+
+
+async def test_who_may_not_list_all_may_be_allowed_to_list_what_is_selected() -> None:
+    bench = Bench()
+    asked = resource("list", resource="pods", field_selector=FIELDS, label_selector=LABELS)
+    bench.kube.allows = lambda spec: "labelSelector" in spec["resourceAttributes"]
+
+    decisions = [await bench.authorizer.authorize(ALICE, asked) for _ in "12"]
+
+    all_pods = {"verb": "list", **GROUP, "resource": "pods"}
+    assert [decision.allowed for decision in decisions] == [True, True]
+    assert [spec["resourceAttributes"] for spec in bench.kube.specs] == [all_pods, {**all_pods, **READ}]
+    remembered = bench.authorizer.remembered(ALICE, asked)
+    assert remembered is not None
+    assert remembered.allowed
+    assert bench.authorizer.remembered(ALICE, resource("list", resource="pods", label_selector="app=c")) is None
+
+
+async def test_who_may_list_all_is_asked_for_once_whatever_is_selected() -> None:
+    bench = Bench()
+    bench.kube.allowed.add(("alice", "list"))
+
+    for number in range(5):
+        asked = resource("list", resource="pods", label_selector=f"app=a{number}")
+        assert (await bench.authorizer.authorize(ALICE, asked)).allowed
+
+    assert len(bench.kube.posted) == 1
+    assert bench.authorizer.remembered(ALICE, resource("list", resource="pods", label_selector="app=b"))
+
+
+@pytest.mark.parametrize("selectors", [{"label_selector": "a=("}, {"field_selector": "a"}, {"field_selector": "=x"}])
+async def test_a_selector_that_a_review_would_not_take_is_left_out(selectors: dict[str, str]) -> None:
+    bench = Bench()
+
+    assert not (await bench.authorizer.authorize(ALICE, resource("list", resource="pods", **selectors))).allowed
+    assert bench.kube.specs[-1]["resourceAttributes"] == {"verb": "list", **GROUP, "resource": "pods"}
+
+
 async def test_masters_are_allowed_without_asking() -> None:
     bench = Bench()
     root = User("root", groups=("system:masters",))
@@ -131,11 +187,13 @@ async def test_an_api_server_that_is_away_allows_nothing() -> None:
         await decision
 
 
-async def test_attributes_of_absurd_size_are_reviewed_but_not_remembered() -> None:
+@pytest.mark.parametrize("field", ["path", "namespace", "name", "subresource", "resource", "group", "version"])
+async def test_attributes_of_absurd_size_are_reviewed_but_not_remembered(field: str) -> None:
     bench = Bench()
-    huge = resource("get", resource="pods", namespace="web", name="x" * 20_000)
+    huge = msgspec.structs.replace(resource("get", resource="pods"), **{field: "x" * 20_000})
 
     await bench.authorizer.authorize(ALICE, huge)
     await bench.authorizer.authorize(ALICE, huge)
 
     assert len(bench.kube.posted) == 2
+    assert len(bench.authorizer.cache) == 0

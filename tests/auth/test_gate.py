@@ -84,6 +84,8 @@ class Requested:
     resource: str = "nodes"
     subresource: str = ""
     name: str = ""
+    field_selector: str = ""
+    label_selector: str = ""
 
 
 def path(text: str) -> Requested:
