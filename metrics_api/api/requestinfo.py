@@ -31,7 +31,8 @@ class RequestInfo(msgspec.Struct, frozen=True, gc=False):
     path: str
     """Decoded, without the query."""
     is_resource: bool = False
-    """True for ``/apis/<group>/<version>/<something>``; the fields below are empty otherwise."""
+    """True for ``/apis/<group>/<version>/<something>``, and ``/api/<version>/<something>`` of the group without a name,
+    which nobody serves here; the fields below are empty otherwise."""
     group: str = ""
     version: str = ""
     namespace: str = ""
@@ -64,9 +65,12 @@ def parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
 
 def _parse_request(method: str, path: str, query_string: bytes) -> RequestInfo:
     parts = path.strip("/").split("/")
-    if len(parts) < 4 or parts[0] != "apis":
+    if parts[0] == "api" and len(parts) > 2:
+        group, version, *rest = "", *parts[1:]
+    elif parts[0] == "apis" and len(parts) > 3:
+        group, version, *rest = parts[1:]
+    else:
         return RequestInfo(method.lower(), path)
-    _, group, version, *rest = parts
     verb = _VERBS.get(method, "")
     namespace, has_namespace = "", False
     if rest[0] == "namespaces" and len(rest) > 1:

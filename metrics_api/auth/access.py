@@ -105,7 +105,7 @@ class Authorizer:
             return _ALLOWED
         if attributes.has_selectors:
             of_all = await self._ask(user, attributes.without_selectors())
-            if of_all.allowed:
+            if of_all.allowed or not _selectors(attributes):
                 return of_all
         return await self._ask(user, attributes)
 

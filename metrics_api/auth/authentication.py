@@ -132,8 +132,11 @@ class Authenticator:
 
 
 def _bearer_token(authorization: bytes | None) -> str:
-    """Return the token of an ``Authorization`` header, empty when it holds none."""
+    """Return the token of an ``Authorization`` header, empty when it holds none.
+
+    Rule: apiserver ``pkg/authentication/request/bearertoken``: one space before it, what follows another is ignored.
+    """
     if authorization is None:
         return ""
-    parts = authorization.decode("latin-1").strip().split(" ", 2)
-    return parts[1].strip() if len(parts) >= 2 and parts[0].lower() == "bearer" else ""
+    parts = authorization.decode("utf-8", "replace").strip().split(" ", 2)
+    return parts[1] if len(parts) >= 2 and parts[0].lower() == "bearer" else ""

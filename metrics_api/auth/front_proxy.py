@@ -5,11 +5,14 @@ Rules: apiserver ``pkg/authentication/request/headerrequest/requestheader.go``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
 from metrics_api.auth.identity import User
 from metrics_api.auth.trust import FrontProxyRules
+
+_BROKEN_ESCAPE = re.compile("%(?![0-9a-f]{2})")
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -17,9 +20,9 @@ Headers = Iterable[tuple[bytes, bytes]]
 def user_from_headers(headers: Headers, rules: FrontProxyRules) -> User | None:
     """Return the user that the headers name, ``None`` when no user name header has a value.
 
-    The first header of ``rules.username_headers`` that has a value names the user; every value of every group header is
-    a group, in the order of the rules, then of the lines; of extra headers the rest of the name, lower-cased and
-    percent-decoded, is the key.
+    The first header of ``rules.username_headers`` that has a value names the user; every value of every group header
+    that is not empty is a group, in the order of the rules, then of the lines; of extra headers the rest of the name,
+    lower-cased and percent-decoded, is the key, or as it stands where it cannot be decoded.
 
     Args:
         headers: Lower-case names and values, as the server hands them over.
@@ -31,7 +34,7 @@ def user_from_headers(headers: Headers, rules: FrontProxyRules) -> User | None:
     user_name = _first(values, rules.username_headers)
     if not user_name:
         return None
-    groups = tuple(group for header in rules.group_headers for group in values.get(header, ()))
+    groups = tuple(group for header in rules.group_headers for group in values.get(header, ()) if group)
     return User(user_name, _first(values, rules.uid_headers), groups, _extra(values, rules.extra_prefixes))
 
 
@@ -49,9 +52,12 @@ def _extra(values: dict[str, list[str]], prefixes: Iterable[str]) -> tuple[tuple
     for prefix in prefixes:
         for name, lines in values.items():
             if name.startswith(prefix):
-                key = unquote(name[len(prefix) :].lower(), errors="replace")
-                extra.setdefault(key, []).extend(lines)
+                extra.setdefault(_key(name[len(prefix) :].lower()), []).extend(lines)
     return tuple(sorted((key, tuple(lines)) for key, lines in extra.items()))
+
+
+def _key(escaped: str) -> str:
+    return escaped if _BROKEN_ESCAPE.search(escaped) else unquote(escaped, errors="replace")
 
 
 def _text(value: bytes) -> str:

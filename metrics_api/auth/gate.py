@@ -217,7 +217,9 @@ def forbidden(user: User, attributes: Attributes, reason: str) -> StatusError:
         return StatusError(403, "Forbidden", f"forbidden: {who} path {quote(attributes.path)}{tail}", has_details=True)
     resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
     where = f"in the namespace {quote(attributes.namespace)}" if attributes.namespace else "at the cluster scope"
-    what = f"{attributes.resource}.{attributes.group}" + (f" {quote(attributes.name)}" if attributes.name else "")
+    what = f"{attributes.resource}.{attributes.group}" if attributes.group else attributes.resource
+    if attributes.name:
+        what = f"{what} {quote(attributes.name)}"
     return StatusError(
         403,
         "Forbidden",

@@ -97,6 +97,13 @@ def test_another_path_is_no_resource_and_its_verb_is_the_method(path: str) -> No
     assert parse_request("POST", path, b"watch=1") == RequestInfo("post", path)
 
 
+def test_the_group_without_a_name_is_asked_for_as_such() -> None:
+    found = parse_request("GET", "/api/v1/namespaces/a/pods/p", b"")
+    assert (found.verb, found.is_resource, found.group, found.version) == ("get", True, "", "v1")
+    assert (found.namespace, found.resource, found.name) == ("a", "pods", "p")
+    assert not parse_request("GET", "/api/v1", b"").is_resource
+
+
 @given(st.sampled_from(["GET", "POST", "DELETE", "BREW"]), st.text(st.sampled_from("/apis.v1nod\0é")), st.binary())
 def test_any_request_is_understood_somehow(method: str, path: str, query: bytes) -> None:
     request = parse_request(method, path, query)

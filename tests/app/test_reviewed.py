@@ -22,7 +22,7 @@ GROUP = "/apis/metrics.k8s.io/v1beta1"
 
 def resource(verb: str, kind: str = "nodes", /, **more: Any) -> dict[str, Any]:
     attributes = {"verb": verb, "group": "metrics.k8s.io", "version": "v1beta1", "resource": kind, **more}
-    return {"resourceAttributes": attributes}
+    return {"resourceAttributes": {key: value for key, value in attributes.items() if value}}
 
 
 def path(verb: str, path: str) -> dict[str, Any]:
@@ -66,6 +66,9 @@ def one(key: str, operator: str, *values: str) -> dict[str, Any]:
         ("DELETE", f"{GROUP}/nodes/n1", resource("delete", name="n1")),
         ("DELETE", f"{GROUP}/nodes", resource("deletecollection")),
         ("GET", f"{GROUP}/nope", resource("list", "nope")),
+        ("GET", "/apis/apps/v1/nodes", resource("list", group="apps", version="v1")),
+        ("GET", "/api/v1/nodes/n1", resource("get", group="", version="v1", name="n1")),
+        ("GET", "/api/v1", path("get", "/api/v1")),
         ("GET", GROUP, path("get", GROUP)),
         ("GET", "/apis", path("get", "/apis")),
         ("GET", "/metrics?x=y", path("get", "/metrics")),

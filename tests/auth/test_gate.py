@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics_api.auth.access import Authorizer
 from metrics_api.auth.authentication import Authenticator
@@ -53,6 +56,11 @@ TOKENS: dict[str, list[tuple[bytes, bytes]]] = {
     "bad": [(b"authorization", b"Bearer bad")],
     "empty": [(b"authorization", b"Bearer ")],
     "basic": [(b"authorization", b"Basic Z29vZDo=")],
+    "two spaces": [(b"authorization", b"Bearer  good")],
+    "a tab for the space": [(b"authorization", b"Bearer\tgood")],
+    "a tab after the space": [(b"authorization", b"Bearer \tgood")],
+    "something after it": [(b"authorization", b"Bearer good bad")],
+    "not ASCII": [(b"authorization", "Bearer g\u00f6\u00f6d".encode())],
     "doubled": [(b"authorization", b"Bearer bad"), (b"authorization", b"Bearer good")],
 }
 REFUSED = "401"
@@ -61,7 +69,10 @@ ANONYMOUS = "system:anonymous"
 
 def expected(certificate: str, headers: str, token: str) -> str:
     """Return the user, or 401, by the rules as written: certificate, token, anonymous unless something failed."""
-    token_user = {"good": "carol", "odd case": "carol", "bad": REFUSED, "doubled": REFUSED}.get(token, "")
+    token_user = {
+        **dict.fromkeys(("good", "odd case", "something after it"), "carol"),
+        **dict.fromkeys(("bad", "doubled", "a tab after the space", "not ASCII"), REFUSED),
+    }.get(token, "")
     if certificate == "alice":
         return "alice"
     if certificate == "front proxy's name, users' CA":
@@ -164,6 +175,32 @@ async def test_nobody_behind_the_gate_sees_a_credential() -> None:
     assert scope["headers"] == [kept]
 
 
+ANY_NAME = st.sampled_from(
+    [
+        *(b"x-remote-user", b"x-remote-group", b"x-remote-extra-a", b"x-remote-extra-", b"x-remote-uid"),
+        *(b"authorization", b"impersonate-user", b"impersonate-extra-a", b"x-remote", b"x_remote_user", b"accept"),
+    ]
+) | st.binary(min_size=1, max_size=20).map(bytes.lower)
+
+
+@given(st.lists(st.tuples(ANY_NAME, st.binary(max_size=12)), max_size=12), st.sampled_from(["none", "front proxy"]))
+async def test_of_any_headers_none_that_could_be_a_credential_is_left(
+    headers: list[tuple[bytes, bytes]], certificate: str
+) -> None:
+    bench = Bench(always_allowed=("/*",))
+    scope = {"headers": headers, "state": {"chain": CERTIFICATES[certificate]}}
+    with contextlib.suppress(StatusError):
+        await bench.gate(scope, path("/"))
+
+    proving = (b"x-remote-extra-", b"impersonate-")
+    assert scope["headers"] == [
+        header
+        for header in headers
+        if header[0] not in (b"x-remote-user", b"x-remote-group", b"authorization")
+        and not header[0].startswith(proving)
+    ]
+
+
 async def test_who_watches_is_known_behind_the_gate_by_what_was_proven() -> None:
     bench = Bench()
     bench.kube.allowed |= {("bob", "watch"), ("alice", "watch"), ("bob", "list")}
@@ -206,6 +243,12 @@ async def test_direct_impersonation_is_refused() -> None:
             '"metrics.k8s.io" at the cluster scope',
             ("n", "metrics.k8s.io", "nodes"),
             id="a subresource",
+        ),
+        pytest.param(
+            Requested(group="", version="v1"),
+            'nodes is forbidden: User "alice" cannot list resource "nodes" in API group "" at the cluster scope',
+            ("", "", "nodes"),
+            id="of the group without a name",
         ),
         pytest.param(
             path("/metrics"), 'forbidden: User "alice" cannot get path "/metrics"', ("", "", ""), id="another path"
