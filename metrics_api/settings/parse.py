@@ -124,7 +124,7 @@ class _Collected:
             settings = dataclasses.replace(settings, kubelet_tls_verify="none")
         settings, tls_warnings = _raise_tls(settings)
         settings = self._with_selector(settings)
-        warnings = (*self._inert.values(), *tls_warnings, *_insecure(settings))
+        warnings = (*self._inert.values(), *tls_warnings, *_insecure(settings), *_unusual_headers(settings))
         return dataclasses.replace(settings, warnings=warnings)
 
     def _with_selector(self, settings: Settings) -> Settings:
@@ -168,3 +168,16 @@ def _insecure(settings: Settings) -> Iterator[str]:
         )
     if settings.deprecated_kubelet_completely_insecure:
         yield "--deprecated-kubelet-completely-insecure: anybody between here and a kubelet can read and forge metrics"
+
+
+def _unusual_headers(settings: Settings) -> Iterator[str]:
+    """Yield the generic API server's words for a list without what kube-apiserver sends by default."""
+    for flag, usual, what in (
+        ("requestheader-username-headers", "X-Remote-User", "header"),
+        ("requestheader-group-headers", "X-Remote-Group", "header"),
+        ("requestheader-uid-headers", "X-Remote-Uid", "header"),
+        ("requestheader-extra-headers-prefix", "X-Remote-Extra-", "header prefix"),
+    ):
+        names = [name.lower() for name in getattr(settings, FLAGS[flag].field)]
+        if names and usual.lower() not in names:
+            yield f"--{flag} is set without specifying the standard {usual} {what} - API aggregation will not work"

@@ -177,7 +177,9 @@ def _port(name: str, lowest: int) -> Rule:
 
 def _full_words(name: str) -> Rule:
     def fault(settings: Settings) -> str | None:
-        return f"--{name}: an entry of the list is empty" if "" in _value(settings, name) else None
+        if all(word.strip() for word in _value(settings, name)):
+            return None
+        return f"empty value in {quote(name)}: an entry of the list is empty"
 
     return Rule((name,), fault)
 
@@ -196,7 +198,8 @@ _INSECURE = "deprecated-kubelet-completely-insecure"
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SERVICE = re.compile(f"{_DNS_LABEL}/{_DNS_LABEL}")
 
-_HEADER_FLAGS = (
+_WORD_FLAGS = (
+    "requestheader-allowed-names",
     "requestheader-username-headers",
     "requestheader-group-headers",
     "requestheader-uid-headers",
@@ -237,6 +240,6 @@ _RULES = (
     Rule(("tls-cipher-suites",), _known_suites),
     Rule(("authorization-always-allow-paths",), _allowed_paths),
     Rule(("peer-service", "peer-key-file"), _peer_key),
-    *map(_full_words, _HEADER_FLAGS),
+    *map(_full_words, _WORD_FLAGS),
     *(_not_negative(name, f"--{name} can not be negative value") for name in _NEVER_NEGATIVE),
 )

@@ -247,8 +247,13 @@ PLAIN = "--deprecated-kubelet-completely-insecure"
         ),
         pytest.param(
             ["--requestheader-username-headers=x-remote-user,"],
-            ["--requestheader-username-headers: an entry of the list is empty"],
+            ['empty value in "requestheader-username-headers": an entry of the list is empty'],
             id="empty-header",
+        ),
+        pytest.param(
+            ["--requestheader-allowed-names=a, ,b"],
+            ['empty value in "requestheader-allowed-names": an entry of the list is empty'],
+            id="empty-name",
         ),
         pytest.param(
             ["--authentication-token-webhook-cache-ttl=-1s"],

@@ -123,6 +123,24 @@ def test_suites_of_tls13_alone_leave_no_older_tls() -> None:
     assert len(settings.warnings) == 1
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "missing"),
+    [
+        ("username-headers", "x-user", "X-Remote-User header"),
+        ("group-headers", "X-Group,X-Groups", "X-Remote-Group header"),
+        ("extra-headers-prefix", "x-extra-", "X-Remote-Extra- header prefix"),
+        ("uid-headers", "x-uid", "X-Remote-Uid header"),
+        ("username-headers", "x-user,x-remote-USER", ""),
+        ("uid-headers", "x-uid,x-remote-uid", ""),
+        ("group-headers", "", ""),
+    ],
+)
+def test_headers_that_kube_apiserver_does_not_send_are_said(flag: str, value: str, missing: str) -> None:
+    said = f"--requestheader-{flag} is set without specifying the standard {missing} - API aggregation will not work"
+
+    assert parse(f"--requestheader-{flag}={value}").warnings == ((said,) if missing else ())
+
+
 def test_suites_of_both_versions_leave_both() -> None:
     settings = parse(f"--tls-cipher-suites={TLS13},{TLS12}")
 
