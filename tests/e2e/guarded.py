@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from metrics_api.localcluster.cluster import LocalCluster
-from metrics_api.localcluster.resources import CLUSTER_ROLE_BINDINGS
+from metrics_api.localcluster.resources import CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS
 from metrics_api.pki import KeyPair
 from tests.e2e.serving import Serving, serving
 
@@ -21,6 +21,14 @@ def forbidden(user: str) -> str:
     return (
         f'nodes.metrics.k8s.io is forbidden: User "{user}" cannot list resource "nodes" in API group '
         '"metrics.k8s.io" at the cluster scope'
+    )
+
+
+def forbidden_pods(user: str, namespace: str) -> str:
+    """Return the like for the pods of a namespace."""
+    return (
+        f'pods.metrics.k8s.io is forbidden: User "{user}" cannot list resource "pods" in API group '
+        f'"metrics.k8s.io" in the namespace "{namespace}"'
     )
 
 
@@ -61,15 +69,23 @@ class Guarded:
             self.cluster.register_extension(self.server.port, verified=False)
             self._is_handed_over = True
 
-    def allow(self, name: str, kind: str = "User", role: str = "system:aggregated-metrics-reader") -> None:
-        """Let a user or a group do what the role says: read all metrics."""
+    def allow(
+        self,
+        name: str,
+        kind: str = "User",
+        role: str = "system:aggregated-metrics-reader",
+        namespace: str = "",
+    ) -> None:
+        """Let a user or a group do what the role says, everywhere or in a namespace: read all metrics."""
         reader = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
         binding: dict[str, Any] = {
             "metadata": {"name": f"{name}-{role.replace(':', '-')}"},
             "roleRef": reader,
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}],
         }
-        self.cluster.objects.create(CLUSTER_ROLE_BINDINGS, binding)
+        if namespace:
+            binding["metadata"]["namespace"] = namespace
+        self.cluster.objects.create(ROLE_BINDINGS if namespace else CLUSTER_ROLE_BINDINGS, binding)
 
 
 @contextlib.asynccontextmanager

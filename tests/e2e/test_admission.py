@@ -12,7 +12,7 @@ from metrics_api.localcluster.authorities import FRONT_PROXY_NAME
 from metrics_api.localcluster.kubeconfig import write_kubeconfig
 from metrics_api.localcluster.users import service_account
 from metrics_api.pki import Authority
-from tests.e2e.guarded import Guarded, forbidden
+from tests.e2e.guarded import Guarded, forbidden, forbidden_pods
 from tests.e2e.programs import KUBECTLS, Finished, kubectls, run
 from tests.e2e.serving import GROUP
 
@@ -37,29 +37,47 @@ def direct(guarded: Guarded, kubeconfig: str) -> str:
 
 
 async def test_kubectl_is_forbidden_in_kubernetes_words_until_a_role_is_bound(guarded: Guarded) -> None:
-    """Every kubectl, through the aggregation layer and asked directly, at once: each waits for its refusal to end."""
+    """Every kubectl, through the aggregation layer and asked directly, at once: each waits for its refusal to end.
+
+    Through the layer for nodes, by a ClusterRoleBinding; directly for the pods of one namespace, by a RoleBinding.
+    """
     if not kubectls():
         pytest.skip(KUBECTLS["path"])
     guarded.hand_over()
+    pods = {pod["metadata"]["name"]: pod["metadata"]["namespace"] for pod in await guarded.server.items("pods")}
+    namespace = next(iter(pods.values()))
 
-    async def check(kubectl: str, user: str, kubeconfig: str) -> None:
+    async def check(
+        kubectl: str, user: str, kubeconfig: str, asked: list[str], message: str, bound_in: str
+    ) -> set[str]:
         path = write_kubeconfig(guarded.directory / user, kubeconfig)
 
         async def get() -> Finished:
-            return await run(kubectl, "get", "nodemetrics", "-o", "name", kubeconfig=path)
+            return await run(kubectl, "get", *asked, "-o", "name", kubeconfig=path)
 
         refused = await guarded.server.until(get, lambda finished: "Forbidden" in finished.err)
-        guarded.allow(user)
+        guarded.allow(user, namespace=bound_in)
         allowed = await guarded.server.until(get, lambda finished: finished.code == 0, DENIED_FOR + 10)
-        assert (refused.code, refused.err.strip()) == (1, f"Error from server (Forbidden): {forbidden(user)}")
-        assert allowed.out.split() == ["nodemetrics.metrics.k8s.io/node-00000"]
+        assert (refused.code, refused.err.strip()) == (1, f"Error from server (Forbidden): {message}")
+        return set(allowed.out.split())
+
+    async def by_proxy(name: str, kubectl: str) -> None:
+        kubeconfig = guarded.cluster.user_kubeconfig(user := f"reader-{name}-proxied")
+        got = await check(kubectl, user, kubeconfig, ["nodemetrics"], forbidden(user), "")
+        assert got == {"nodemetrics.metrics.k8s.io/node-00000"}
+
+    async def directly(name: str, kubectl: str) -> None:
+        kubeconfig = direct(guarded, guarded.cluster.user_kubeconfig(user := f"reader-{name}-direct"))
+        asked, message = ["podmetrics", "-n", namespace], forbidden_pods(user, namespace)
+        got = await check(kubectl, user, kubeconfig, asked, message, namespace)
+        assert got == {f"podmetrics.metrics.k8s.io/{pod}" for pod in pods if pods[pod] == namespace}
+        elsewhere = await run(*(kubectl, "get", "podmetrics", "-n", "elsewhere"), kubeconfig=guarded.directory / user)
+        assert elsewhere.err.strip() == f"Error from server (Forbidden): {forbidden_pods(user, 'elsewhere')}"
 
     async with asyncio.TaskGroup() as group:
         for name, kubectl in kubectls().items():
-            for way in ("proxied", "direct"):
-                user = f"reader-{name}-{way}"
-                kubeconfig = guarded.cluster.user_kubeconfig(user)
-                group.create_task(check(kubectl, user, direct(guarded, kubeconfig) if way == "direct" else kubeconfig))
+            group.create_task(by_proxy(name, kubectl))
+            group.create_task(directly(name, kubectl))
 
 
 async def test_headers_count_only_on_the_front_proxys_connection(guarded: Guarded) -> None:
