@@ -91,9 +91,13 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def connected(
-    port: int, name: str = "localhost", pair: ServingPair | None = None, version: ssl.TLSVersion | None = None
+    port: int,
+    name: str = "localhost",
+    pair: ServingPair | None = None,
+    version: ssl.TLSVersion | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Client]:
-    context = ssl.create_default_context(cadata=CA.certificate.decode())
+    context = context or ssl.create_default_context(cadata=CA.certificate.decode())
     if pair is not None:
         context.load_cert_chain(pair.certificate_file, pair.key_file)
     if version is not None:
