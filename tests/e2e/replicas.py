@@ -75,6 +75,8 @@ class Replicas:
         serving, probing = replica.tasks
         probing.cancel()
         await asyncio.wait([probing])
+        if serving.done():
+            await serving  # it must not have ended by itself; this raises why it has
         self.cluster.objects.replace(ENDPOINT_SLICES, _slice(replica.name, replica.program.port, ready=False))
         replica.program.stopping.set()
         await asyncio.wait([serving], timeout=20)
