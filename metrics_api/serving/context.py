@@ -21,8 +21,8 @@ def server_context(
         minimum: The oldest TLS version spoken.
         ciphers: OpenSSL's names of the TLS 1.2 suites, separated by colons; empty for OpenSSL's choice.
 
-    Only HTTP/1.1 is offered. No session is resumed: a resumed one carries no certificate chain, and an identity must be
-    proven on each connection.
+    Only HTTP/1.1 is offered. There are no tickets: a resumed session carries no certificate chain, and an identity must
+    be proven on each connection. ``protocol`` ends those that are resumed all the same.
 
     Raises:
         StartupError: the pair or the suites are not usable.

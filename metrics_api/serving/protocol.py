@@ -87,11 +87,14 @@ class ServingProtocol(HttpToolsProtocol):
         """Note who is at the other end."""
         super().connection_made(transport)
         self.transport = self._corked = Corked(transport)
-        chain = verified_chain(transport.get_extra_info("ssl_object"))
+        tls = transport.get_extra_info("ssl_object")
+        chain = verified_chain(tls)
         self.app_state = {_CHAIN: chain, ABORT: transport.abort}
         transport.set_write_buffer_limits(_MOST_UNSENT)
         self._await_request()
-        if not chain and self.guests is not None:
+        if is_resumed(tls, chain):
+            transport.abort()  # OpenSSL then forgets the session too, so the client's next try is a whole handshake
+        elif not chain and self.guests is not None:
             self._is_guest = True
             self._head_limits = OF_GUESTS
             self.guests.welcome(self)
@@ -285,6 +288,15 @@ def verified_chain(tls: ssl.SSLObject | None) -> tuple[bytes, ...]:
     if not chain:
         return ()
     return tuple(each if isinstance(each, bytes) else _der(each) for each in chain)
+
+
+def is_resumed(tls: ssl.SSLObject | None, chain: tuple[bytes, ...]) -> bool:
+    """Tell whether the client proved who it is on an earlier connection only.
+
+    A resumed session knows the certificate, and not the chain that was verified. There are no tickets, but OpenSSL
+    keeps the sessions of TLS 1.2 that ended in order, and Python cannot tell it not to.
+    """
+    return not chain and tls is not None and tls.getpeercert(binary_form=True) is not None
 
 
 def _der(certificate: Any) -> bytes:
