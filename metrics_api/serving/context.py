@@ -22,7 +22,7 @@ def server_context(
         ciphers: OpenSSL's names of the TLS 1.2 suites, separated by colons; empty for OpenSSL's choice.
 
     Only HTTP/1.1 is offered. There are no tickets: a resumed session carries no certificate chain, and an identity must
-    be proven on each connection. ``protocol`` ends those that are resumed all the same.
+    be proven on each connection. ``chain`` tells those that are resumed all the same.
 
     Raises:
         StartupError: the pair or the suites are not usable.

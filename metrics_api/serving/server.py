@@ -56,7 +56,6 @@ class HttpsServer:
         self._listener = listener
         config = uvicorn.Config(
             application,
-            http=ServingProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -123,9 +122,13 @@ class _QuietServer(uvicorn.Server):
         self.started = True
 
     def _protocol(self) -> ServingProtocol:
-        protocol = ServingProtocol(self.config, self.server_state, self.lifespan.state)
-        protocol.guests, protocol.limits = self._guests, self._limits
-        return protocol
+        return ServingProtocol(
+            self.config.loaded_app,
+            self.server_state,
+            guests=self._guests,
+            limits=self._limits,
+            keep_alive=self.config.timeout_keep_alive,
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pytest
 
 from metrics_api.serving.front import Send
 from metrics_api.serving.limits import Limits
-from metrics_api.serving.protocol import (
-    LARGEST_BODY,
-    LARGEST_HEAD,
-    LONGEST_TARGET,
-    MOST_QUEUED,
-    OF_GUESTS,
-    OF_PROVEN,
-)
+from metrics_api.serving.protocol import MOST_QUEUED, ServingProtocol
+from metrics_api.serving.reading import LARGEST_BODY, LARGEST_HEAD, LONGEST_TARGET, OF_GUESTS, OF_PROVEN
 from tests.fakes import FakeClock
 from tests.serving.wire import GET, Replies, Scope, behind_a_front, client_pair, connected, send_text, serving
 
@@ -59,6 +54,33 @@ async def test_dripping_a_body_after_the_answer_does_not_keep_a_connection(tmp_p
         assert status == 200
         client.writer.write(b"2")
         assert await client.ended()
+
+
+async def test_an_idle_connection_is_closed_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metrics_api.serving.server.KEEP_ALIVE", 0.2)
+    async with serving(tmp_path, Replies()) as server, connected(server.port) as client:
+        for _ in range(4):
+            await asyncio.sleep(0.1)
+            assert (await client.ask())[0] == 200
+        assert await client.ended()
+
+
+async def test_a_connection_that_has_gone_is_freed_without_the_garbage_collector(tmp_path: Path) -> None:
+    def present() -> int:
+        return sum(isinstance(each, ServingProtocol) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(tmp_path, Replies()) as server:
+            async with connected(server.port) as client:
+                await client.ask()
+                assert present() == 1
+            async with asyncio.timeout(10):
+                while present():  # noqa: ASYNC110 - the collector's view has no event
+                    await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_an_idle_connection_is_not_a_slow_one(tmp_path: Path) -> None:
