@@ -64,7 +64,7 @@ sbom: $(VENV)/.dev ## the image's bill of materials (CycloneDX), in dist/metrics
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
 	    --output-format JSON --output-file dist/metrics-api.cdx.json requirements/runtime.lock
 
-tools: | $(BIN)/python ## what tests talk to: Debian's kubectl, npm's Kubernetes client, helm
+tools: | $(BIN)/python ## what tests talk to: an old and a new kubectl, npm's Kubernetes client, helm, promtool
 	@PYTHON=$(BIN)/python bash .ci/tools
 
 plot: $(VENV)/.dev ## measure how cost grows with the cluster, and draw docs/scale.png (half an hour)

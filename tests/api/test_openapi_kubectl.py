@@ -1,8 +1,4 @@
-"""What people see who ask kubectl: behind an aggregation layer (version 3), and of us directly (version 2, protobuf).
-
-The aggregation layer of the stand-in has no protobuf form of its merged document, as a kube-apiserver has; so what only
-speaks that talks to our own.
-"""
+"""What people see who ask kubectl: version 3 behind an aggregation layer, version 2 (protobuf) there and of us."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ import yaml
 from metrics_api.localcluster.cluster import LocalCluster
 from tests.api.tls_server import serving
 from tests.api.views import make_api
-from tests.e2e.programs import Finished, kubectls, run
+from tests.e2e.programs import KUBECTLS, Finished, found_kubectl, run
 from tests.fakes import FakeClock, settle
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("openapi")]
@@ -72,17 +68,10 @@ def _write(home: Path, document: object) -> Path:
     return path
 
 
-@pytest_asyncio.fixture(params=["path", "debian"], scope="module", loop_scope="module")
+@pytest_asyncio.fixture(params=KUBECTLS, scope="module", loop_scope="module")
 async def kubectl(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     """Return each of the kubectls that can be had."""
-    program = kubectls().get(request.param)
-    if program is None:
-        pytest.skip(
-            {
-                "path": "needs kubectl on the PATH",
-                "debian": "needs Debian's kubernetes-client: run `make tools` on a machine with apt-get",
-            }[request.param]
-        )
+    program = found_kubectl(request.param)
     nowhere = tmp_path_factory.mktemp("home") / "kubeconfig"
     version = json.loads((await run(program, "version", "--client", "-o", "json", kubeconfig=nowhere)).out)
     found = re.match(r"\d+", version["clientVersion"]["minor"])
@@ -155,15 +144,20 @@ async def _explain_v2(kubectl: Kubectl, kubeconfig: Path, *arguments: str) -> st
     return _words(await run(kubectl.program, "explain", *arguments, *form, kubeconfig=kubeconfig))
 
 
-async def test_explain_reads_our_protobuf(kubeconfigs: Kubeconfigs, kubectl: Kubectl) -> None:
-    words = await _explain_v2(kubectl, kubeconfigs.direct, "nodemetrics", "--api-version=metrics.k8s.io/v1beta1")
+@pytest.mark.parametrize("where", Kubeconfigs._fields)
+async def test_explain_reads_our_protobuf(kubeconfigs: Kubeconfigs, kubectl: Kubectl, where: str) -> None:
+    kubeconfig: Path = getattr(kubeconfigs, where)
+    words = await _explain_v2(kubectl, kubeconfig, "nodemetrics", "--api-version=metrics.k8s.io/v1beta1")
 
     assert "KIND: NodeMetrics VERSION: metrics.k8s.io/v1beta1 DESCRIPTION: NodeMetrics is what a node uses" in words
     assert "usage <map[string]string> -required- What the node uses, by resource name." in words
 
 
-async def test_explain_reads_fields_of_fields_from_our_protobuf(kubeconfigs: Kubeconfigs, kubectl: Kubectl) -> None:
-    words = await _explain_v2(kubectl, kubeconfigs.direct, "podmetrics.metadata.labels")
+@pytest.mark.parametrize("where", Kubeconfigs._fields)
+async def test_explain_reads_fields_of_fields_from_our_protobuf(
+    kubeconfigs: Kubeconfigs, kubectl: Kubectl, where: str
+) -> None:
+    words = await _explain_v2(kubectl, getattr(kubeconfigs, where), "podmetrics.metadata.labels")
 
     assert "KIND: PodMetrics VERSION: metrics.k8s.io/v1" in words
     assert "FIELD: labels <map[string]string> DESCRIPTION: The labels of the Pod," in words

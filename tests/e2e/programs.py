@@ -48,13 +48,15 @@ async def metrics_api(*arguments: str, kubeconfig: Path | None = None, seconds: 
 KUBECTLS = {
     "path": "needs kubectl on the PATH",
     "debian": "needs Debian's kubernetes-client: run `make tools` on a machine with apt-get",
+    "newest": "needs the newest kubectl: run `make tools` on an x86-64 machine with a package index",
 }
 """Which kubectls there may be, and what to say when one is not here."""
 
 
 def kubectls() -> dict[str, str]:
-    """Return every kubectl that can be had here: the machine's own, and Debian's old one from ``make tools``."""
-    found = {"path": shutil.which("kubectl"), "debian": shutil.which("kubectl-debian", path=str(TOOLS))}
+    """Return every kubectl that can be had here: the machine's own, and from ``make tools`` an old and a new one."""
+    brought = {name: shutil.which(f"kubectl-{name}", path=str(TOOLS)) for name in ("debian", "newest")}
+    found = {"path": shutil.which("kubectl"), **brought}
     return {name: path for name, path in found.items() if path}
 
 

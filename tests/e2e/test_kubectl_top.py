@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ pytestmark = [
 
 NODES = ["node-00000", "node-00001", "node-00002"]
 ETCD = "etcd-node-00000"
+FIRST_WITH_V1 = 37
+"""The minor version of the first kubectl that reads ``metrics.k8s.io/v1``."""
 
 
 def rows(finished: Finished) -> list[list[str]]:
@@ -43,6 +47,14 @@ async def test_pods_are_sorted_by_memory(demo: Path, kubectl: str) -> None:
     values = [int(row[3].rstrip("Mi")) for row in found]
     assert len(values) == 30
     assert values == sorted(values, reverse=True)
+
+
+async def test_the_version_of_the_api_is_the_first_that_kubectl_knows(demo: Path, kubectl: str) -> None:
+    client = json.loads((await run(kubectl, "version", "--client", "-o", "json", kubeconfig=demo)).out)["clientVersion"]
+    minor = int(client["minor"].rstrip("+"))
+    said = (await run(kubectl, "top", "nodes", "-v=6", kubeconfig=demo)).err
+    asked = set(re.findall(r"/apis/metrics\.k8s\.io/(\w+)/nodes", said))
+    assert asked == {"v1" if minor >= FIRST_WITH_V1 else "v1beta1"}
 
 
 async def test_nodes_are_selected_by_label(demo: Path, kubectl: str) -> None:
@@ -77,6 +89,26 @@ async def test_a_sum_a_field_and_the_capacity(demo: Path, current: str) -> None:
     assert any(int(cell.rstrip("m")) > 0 for cell in summed[-1] if cell.endswith("m"))
     assert [row[0] for row in picked] == [ETCD]
     assert [row[0] for row in capacity[1:]] == NODES
+
+
+async def test_swap_which_nobody_reports_is_unknown(demo: Path, kubectl: str) -> None:
+    if "--show-swap" not in (await run(kubectl, "top", "nodes", "--help", kubeconfig=demo)).out:
+        pytest.skip("needs kubectl 1.34 or newer: older ones have no --show-swap")
+    nodes = rows(await run(kubectl, "top", "nodes", "--show-swap", "--no-headers", kubeconfig=demo))
+    pods = rows(await run(kubectl, "top", "pods", "-A", "--show-swap", "--no-headers", kubeconfig=demo))
+    assert [(row[0], *row[5:]) for row in nodes] == [(name, "<unknown>", "<unknown>") for name in NODES]
+    assert {len(row) for row in pods} == {5}
+
+
+async def test_pods_are_selected_by_a_field_that_only_pods_have_or_the_server_says_why_not(
+    demo: Path, current: str
+) -> None:
+    finished = await run(current, "top", "pods", "-A", f"--field-selector=spec.nodeName={NODES[1]}", kubeconfig=demo)
+    if finished.code:  # until 1.36 the selector is sent to the metrics API
+        known = 'only "metadata.name", "metadata.namespace"'
+        assert finished.err.strip().endswith(f'"spec.nodeName" is not a known field selector: {known}')
+    else:
+        assert 0 < len(rows(finished)) < 30
 
 
 async def test_nothing_found_is_said(demo: Path, kubectl: str) -> None:
