@@ -6,10 +6,10 @@ go-restful's. One leniency: ``application/*`` is understood, where upstream's ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from metrics_api.api.accept import MediaRange, parse_accept
+from metrics_api.api.accept import ANYTHING, MediaRange, parse_accept
 from metrics_api.api.formats.format import (
     JSON,
     MEDIA_TYPES,
@@ -45,7 +45,9 @@ class Wishes(NamedTuple):
     resource: Format | None
     """For nodes and pods; ``None`` when nothing that is accepted can be written."""
     document: Format | None
-    """For what has no other form than its own: Status and the legacy discovery."""
+    """For what has no other form than its own: the legacy discovery."""
+    error: Format | None
+    """For a Status. ``*``, which the router takes for no type, stands for anything by then."""
     names_known_type: bool
     """Whether any clause names a media type there is, whatever it asks for besides."""
 
@@ -57,15 +59,19 @@ def read_accept(header: bytes) -> Wishes:
     pairs = [(clause, name) for clause in clauses for name in MEDIA_TYPES if clause.includes(name)]
     resource = (_resource_format(clause.parameters, name) for clause, name in pairs)
     document = map(plain_format, clauses)
-    return Wishes(next(filter(None, resource), None), next(filter(None, document), None), bool(pairs))
+    error = map(plain_format, (ANYTHING if clause.media_type == "*" else clause for clause in clauses))
+    return Wishes(_first(resource), _first(document), _first(error), bool(pairs))
+
+
+def _first(formats: Iterable[Format | None]) -> Format | None:
+    return next(filter(None, formats), None)
 
 
 def plain_format(clause: MediaRange) -> Format | None:
     """Return the format that one clause means for what has no other form than its own, ``None`` for none."""
     if clause.parameters.get("sv", "") or _asks_for_a_kind(clause.parameters):
         return None
-    formats = (_untransformed(clause.parameters, name) for name in MEDIA_TYPES if clause.includes(name))
-    return next(filter(None, formats), None)
+    return _first(_untransformed(clause.parameters, name) for name in MEDIA_TYPES if clause.includes(name))
 
 
 def _resource_format(parameters: Mapping[str, str], media_type: str) -> Format | None:
@@ -163,7 +169,7 @@ def check_json_is_accepted(headers: RequestHeaders) -> None:
 
 def error_format(headers: RequestHeaders, query_string: bytes) -> Format:
     """Return the format for a Status: indented JSON when the client accepts nothing that it can be written in."""
-    wanted = read_accept(headers.get(b"accept", b"")).document
+    wanted = read_accept(headers.get(b"accept", b"")).error
     return Format(JSON, pretty=True) if wanted is None else _prettified(wanted, headers, query_string)
 
 

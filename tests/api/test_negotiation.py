@@ -107,6 +107,13 @@ async def test_who_accepts_no_type_there_is_gets_the_routers_words(accept: str, 
     assert response.text.startswith('{\n  "kind": "Status",\n')
 
 
+@pytest.mark.parametrize("accept", ["*", "text/html, *;q=0.1"])
+async def test_a_star_is_no_type_for_the_router_and_any_for_its_refusal(accept: str) -> None:
+    response = await get(f"{V1}/nodes/n1", accept=accept)
+    assert (response.status_code, response.json()["reason"]) == (406, "NotAcceptable")
+    assert response.text.startswith('{"kind":"Status",')
+
+
 @pytest.mark.parametrize(
     "accept", ["application/json;as=Foo", f"{_PB};as=Table;{_META}", "application/yaml;sv=v9", "text/html,*/*;stream=x"]
 )

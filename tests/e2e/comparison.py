@@ -17,6 +17,7 @@ _VARYING_HEADERS = frozenset({"audit-id", "content-length", "date", "etag", "tra
 """The last: Go sends in chunks what is longer than 2 KiB, and we what has no end yet."""
 _VARYING_FIELDS = frozenset({"timestamp", "window", "cpu", "memory", "continue", "serverAddress"})
 _LONGEST = 300
+_INDENTED = "{\n  "
 
 
 class Answer(NamedTuple):
@@ -25,6 +26,8 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: Any
+    form: str
+    """How JSON is written: the order of its keys, whether it is indented, and how it ends."""
 
 
 class Intended(NamedTuple):
@@ -46,6 +49,8 @@ INTENDED: Sequence[Intended] = (
     Intended("Discovery of old aggregation layers", r"^GET /apis/? .*apidiscovery\.k8s\.io;v=v2beta1", _ANY),
     Intended("Pages", r"^GET \S*[?&]limit=\+?[1-9]\d{0,2}[ &]", r"^body\.(items|metadata)"),
     Intended("Pages", r"^GET \S*[?&]continue=[^ &]", r"^(status|body)"),
+    Intended("Why there are none", rf"^GET {_OLD}/", r"^body\.message: '(node|pod)metrics\.\S+ \"\S+\" not found: "),
+    Intended("Why there are none", rf"^GET {_OLD}/", r"^body\.details\.causes: .*MetricsNotAvailable"),
     Intended("Time of creation", rf"^GET {_OLD}/", r"^body\S*\.creationTimestamp: "),
     Intended("Empty lists", r"^GET .*as=Table", r"^body\.columnDefinitions"),
     Intended("Empty lists", r"^GET .*as=(Table|PartialObjectMetadataList)", r"^body\.(rows|items): \[\], there None"),
@@ -68,7 +73,7 @@ INTENDED: Sequence[Intended] = (
 def read(response: httpx.Response) -> Answer:
     """Return what is compared of a response, decoded, without what differs from moment to moment."""
     headers = {name: value for name, value in response.headers.items() if name not in _VARYING_HEADERS}
-    return Answer(response.status_code, headers, _steady(_decoded(response)))
+    return Answer(response.status_code, headers, _steady(_decoded(response)), _form(response))
 
 
 def _decoded(response: httpx.Response) -> Any:
@@ -80,6 +85,24 @@ def _decoded(response: httpx.Response) -> Any:
     if media_type == "application/json":
         return json.loads(response.content)
     return yaml.safe_load(response.content) if media_type == "application/yaml" else response.text
+
+
+def _form(response: httpx.Response) -> str:
+    if not response.content or response.headers.get("content-type", "").partition(";")[0] != "application/json":
+        return ""
+    text = response.text
+    keys = " ".join(_keys(json.loads(text)))
+    return f"{'indented' if text.startswith(_INDENTED) else 'compact'}, ended by {text[-1]!r}, keys {keys}"
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Return the keys of an object, and of the first of each list in it, in the order they are written."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _keys(each)
+    elif isinstance(value, list) and value:
+        yield from _keys(value[0])
 
 
 def _steady(value: Any, key: str = "") -> Any:
@@ -103,7 +126,10 @@ def differences(ours: Answer, theirs: Answer) -> Iterator[str]:
     for name in sorted(ours.headers.keys() | theirs.headers.keys()):
         if ours.headers.get(name) != theirs.headers.get(name):
             yield f"header {name}: {ours.headers.get(name)!r}, there {theirs.headers.get(name)!r}"
-    yield from _body_differences(ours.body, theirs.body, "body")
+    found = list(_body_differences(ours.body, theirs.body, "body"))
+    if not found and ours.form != theirs.form:
+        yield f"form: {ours.form}, there {theirs.form}"
+    yield from found
 
 
 def _body_differences(ours: Any, theirs: Any, place: str) -> Iterator[str]:

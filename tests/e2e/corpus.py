@@ -1,4 +1,4 @@
-"""More than a thousand requests to a metrics server: valid, odd and broken ones."""
+"""Nearly three thousand requests to a metrics server: valid, odd and broken ones."""
 
 from __future__ import annotations
 
@@ -71,6 +71,8 @@ class Served(NamedTuple):
     """The name of a pod of that namespace that is served."""
     stranger: str
     """The ``Authorization`` of a user who may do nothing."""
+    unmeasured: tuple[str, str]
+    """The paths, below the version, of a node and of a pod that exist and have no metrics."""
 
     @property
     def lists(self) -> tuple[str, str, str]:
@@ -96,7 +98,8 @@ def probes(served: Served) -> Iterator[Probe]:
 
 def _of_formats(served: Served) -> Iterator[Probe]:
     resources = (*served.lists, *served.objects, f"{OLD}/nodes/nope", f"{OLD}/nope", f"{OLD}/pods?labelSelector=a=b")
-    for path, accept in product((*resources, OLD, GROUP, "/apis", "/version", "/nope"), ACCEPTS):
+    unmeasured = (OLD + path for path in served.unmeasured)
+    for path, accept in product((*resources, *unmeasured, OLD, GROUP, "/apis", "/version", "/nope"), ACCEPTS):
         yield Probe("GET", path, {"accept": accept})
     for path, version in product(("/apis", "/apis/", GROUP, OLD), ("v2", "v2beta1", "v3", "")):
         for accept in (_AGGREGATED.format(version), f"{_AGGREGATED.format(version)},{JSON}"):
