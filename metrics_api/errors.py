@@ -157,6 +157,7 @@ class StatusError(MetricsApiError):
         causes: ``details.causes``, as (reason, message, field).
         retry_after: ``details.retryAfterSeconds`` and the ``Retry-After`` header.
         has_details: Whether ``details`` is sent at all; the generic server sends ``{}`` for some errors.
+        continue_token: ``metadata.continue``: how a list that has expired may go on all the same; empty for none.
     """
 
     def __init__(
@@ -171,6 +172,7 @@ class StatusError(MetricsApiError):
         causes: Sequence[tuple[str, str, str]] = (),
         retry_after: int | None = None,
         has_details: bool = False,
+        continue_token: str = "",
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -181,6 +183,7 @@ class StatusError(MetricsApiError):
         self.kind = kind
         self.causes = tuple(causes)
         self.retry_after = retry_after
+        self.continue_token = continue_token
         self.has_details = has_details or bool(name or group or kind or causes or retry_after)
 
 

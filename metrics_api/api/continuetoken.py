@@ -34,7 +34,8 @@ class ContinueToken(msgspec.Struct, frozen=True):
     """Of the last object on the page; empty for a node."""
     name: str
     version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-    """``resourceVersion`` of the first page, which all have: what changed since then may be on a page already read."""
+    """``resourceVersion`` of the first page, which all have: what changed since then may be on a page already read. 0
+    for a list that goes on in its newest state, or has no version."""
     v: str = VERSION
 
 

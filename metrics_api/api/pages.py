@@ -85,15 +85,17 @@ class Pages:
         """Return where a list is to go on, ``None`` for its beginning.
 
         Raises:
-            StatusError: 400 when the token is none of ours or comes with a resourceVersion, 410 when it is too old.
+            StatusError: 400 when the token is none of ours or comes with a resourceVersion; 410 when it is too old,
+                with another token for who takes the rest as it is now.
         """
         if not options.continue_token:
             return None
         token = decode_token(options.continue_token)
         if options.resource_version not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")
-        if self._clock.now() - token.issued > _TOKEN_SECONDS:
-            raise continue_expired()
+        now = self._clock.now()
+        if now - token.issued > _TOKEN_SECONDS:
+            raise continue_expired(encode_token(ContinueToken("", int(now), token.namespace, token.name)))
         return token
 
     def kept(self, token: ContinueToken, scope: Scope) -> Sequence[Row] | None:
@@ -110,9 +112,9 @@ class Pages:
             token: Behind which object to begin.
             limit: How many objects at most; 0 or less for all that are left.
             scope: Which list it is.
-            version: Of the rows, 0 for none; later pages have that of the first.
+            version: Of the rows, 0 for none; later pages have that of the first, but for what goes on after a 410.
         """
-        if token is not None:
+        if token is not None and token.version:
             version = token.version
         start = 0 if token is None else bisect_right(rows, (token.namespace, token.name), key=_place)
         left = len(rows) - start

@@ -12,6 +12,7 @@ from metrics_api.api.group import NODES, PODS, RESOURCES, VERSIONS, Resource
 from metrics_api.api.listoptions import ListOptions, check_get_options, parse_list_options
 from metrics_api.api.pages import Pages, Scope
 from metrics_api.api.requestinfo import RequestInfo
+from metrics_api.api.resourceversion import parse_version
 from metrics_api.api.selection import Selections
 from metrics_api.api.status import (
     list_too_old,
@@ -141,8 +142,8 @@ class Resources:
     async def _list(self, resource: Resource, request: RequestInfo, query_string: bytes, options: ListOptions) -> Found:
         token = self._pages.token(options)
         version = 0 if self._version is None else self._version()  # before the rows, which go on changing
-        if version and options.exact and options.resource_version != str(version):
-            raise list_too_old()
+        if version:
+            _check_version(options, version)
         scope = Scope(resource, request.namespace, options.labels, options.fields)
         rows = None if token is None else self._pages.kept(token, scope)
         if rows is None:
@@ -176,6 +177,17 @@ class Resources:
                     raise node_not_found(name)
                 raise node_metrics_not_found(name, None if reasons is None else reasons.node(name))
         return row
+
+
+def _check_version(options: ListOptions, version: int) -> None:
+    """Check which state of a list is wanted: there is the newest one, which is no older than any.
+
+    Raises:
+        StatusError: 400 for what is no version, 410 for just one that is not the newest.
+    """
+    parse_version(options.resource_version, of="invalid resource version: ")
+    if options.exact and options.resource_version != str(version):
+        raise list_too_old()
 
 
 def resource_of(method: str, request: RequestInfo) -> Resource:

@@ -27,7 +27,7 @@ def status_document(error: StatusError) -> dict[str, Any]:
     document: dict[str, Any] = {
         "kind": "Status",
         "apiVersion": "v1",
-        "metadata": {},
+        "metadata": _without_empty({"continue": error.continue_token}),
         "status": "Failure",
         "message": error.message.encode(errors="replace").decode(),
     }
@@ -112,13 +112,19 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
-def continue_expired() -> StatusError:
-    """410: the list has to be begun anew. The words are those of apiserver ``storage/etcd3``."""
+def continue_expired(following: str) -> StatusError:
+    """410: the list has to be begun anew, or goes on in another state of it; words of apiserver ``storage/etcd3``.
+
+    Args:
+        following: The token with which it goes on.
+    """
     message = (
-        "The provided continue parameter is too old to display a consistent list result. "
-        "You can start a new list without the continue parameter."
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
     )
-    return StatusError(410, "Expired", message)
+    return StatusError(410, "Expired", message, continue_token=following)
 
 
 def list_too_old() -> StatusError:

@@ -17,7 +17,7 @@ from metrics_api.api.resources import MetricsView
 from tests.api.protobuf import decode_object
 from tests.api.views import V1, V1BETA1, FakeView, captured_row, connect, make_api, make_row
 from tests.api.watch.watching import Client, Cluster, frames, watch
-from tests.fakes import settle
+from tests.fakes import FakeClock, settle
 
 FOLDER = Path(__file__).parent.parent / "data/golden"
 
@@ -94,7 +94,7 @@ async def render(path: str, accepts: Sequence[str], view: MetricsView | None = N
     A method other than GET stands before the path.
     """
     method, path = ("GET", path) if path.startswith("/") else path.split()
-    async with connect(make_api(view or _view())) as client:
+    async with connect(make_api(view or _view(), clock=FakeClock())) as client:
         answers = [_show(accept, await client.request(method, path, headers={"accept": accept})) for accept in accepts]
     return f"{method} {path}\n" + "".join(answers)
 

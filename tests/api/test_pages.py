@@ -147,10 +147,30 @@ async def test_a_token_is_good_for_five_minutes_from_its_page(world: _World) -> 
     status = late.json()
     assert (late.status_code, status["reason"], status["code"]) == (410, "Expired", 410)
     assert status["message"] == (
-        "The provided continue parameter is too old to display a consistent list result. "
-        "You can start a new list without the continue parameter."
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
     )
     assert "details" not in status
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/yaml", _PB])
+async def test_who_takes_the_rest_as_it_is_now_goes_on_with_the_token_of_the_refusal(
+    world: _World, accept: str
+) -> None:
+    token = await world.token()
+    await world.clock.advance(301)
+    world.view.replace([make_row(*place, {}) for place in (("a", "p0"), ("a", "p2x"), ("b", "p1"), ("c", "new"))])
+    late = await world.get(f"/pods?continue={token}", accept=accept)
+    status = decode_object(late.content) if accept == _PB else yaml.safe_load(late.content)
+    assert list(status["metadata"]) == ["continue"]
+    first = (await world.get(f"/pods?limit=2&continue={status['metadata']['continue']}")).json()
+    assert (names(first), first["metadata"]["remainingItemCount"]) == (["a/p2x", "b/p1"], 1)
+    rest = (await world.get(f"/pods?continue={first['metadata']['continue']}")).json()
+    assert names(rest) == ["c/new"]
+    await world.clock.advance(301)
+    assert (await world.get(f"/pods?continue={status['metadata']['continue']}")).status_code == 410
 
 
 async def test_a_view_is_found_again_only_from_the_same_list(world: _World) -> None:

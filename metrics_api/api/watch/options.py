@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metrics_api.api.query import first, flag, parse_query, remember
-from metrics_api.api.status import bad_request
-from metrics_api.gotext import quote
-
-_MOST_DIGITS = 20
-_HIGHEST = 2**64 - 1
+from metrics_api.api.resourceversion import parse_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +30,10 @@ def parse_beginning(query_string: bytes) -> Beginning:
         StatusError: 400 for a version that is none.
     """
     query = parse_query(query_string)
-    version = _version(first(query, "resourceVersion"))
+    version = parse_version(first(query, "resourceVersion"))
     bookmarks = flag(query, "allowWatchBookmarks")
     if "sendInitialEvents" not in query:
         return Beginning(version, initial=version is None, marks_end=False, bookmarks=bookmarks)
     initial = flag(query, "sendInitialEvents")
     # All that exists is no older than anything: the version asked for says nothing then.
     return Beginning(None if initial else version, initial, marks_end=initial and bookmarks, bookmarks=bookmarks)
-
-
-def _version(text: str) -> int | None:
-    """Return a resourceVersion, ``None`` for none and for ``0``, which stands for any."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()):
-        raise _version_error(text, "invalid syntax")
-    if len(text) > _MOST_DIGITS or int(text) > _HIGHEST:
-        raise _version_error(text, "value out of range")
-    return int(text) or None
-
-
-def _version_error(text: str, fault: str) -> Exception:
-    shown = quote(text[:64])
-    return bad_request(f"resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: {fault}")

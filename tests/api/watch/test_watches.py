@@ -349,3 +349,35 @@ async def test_just_one_version_of_a_list_is_to_be_had(cluster: Cluster, offset:
         client = Client(cluster, f"{V1}/pods?resourceVersion={version}&resourceVersionMatch={match}")
         await client.task
         assert client.code == expected
+
+
+@pytest.mark.parametrize("version", ["", "0", "7", str(2**64 - 1)])
+async def test_a_list_is_the_newest_whatever_version_it_must_not_be_older_than(cluster: Cluster, version: str) -> None:
+    client = Client(cluster, f"{V1}/pods?resourceVersion={version}")
+    await client.task
+    assert (client.code, json.loads(client.body)["metadata"]["resourceVersion"]) == (200, str(cluster.version()))
+
+
+@pytest.mark.parametrize("more", ["", "&resourceVersionMatch=Exact", "&resourceVersionMatch=NotOlderThan"])
+@pytest.mark.parametrize(
+    ("version", "fault"), [("x", "invalid syntax"), ("-1", "invalid syntax"), (str(2**64), "value out of range")]
+)
+async def test_a_list_of_a_version_that_is_none_is_refused(
+    cluster: Cluster, version: str, fault: str, more: str
+) -> None:
+    client = Client(cluster, f"{V1}/pods?resourceVersion={version}{more}")
+    await client.task
+    said = f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {fault}'
+    assert (client.code, json.loads(client.body)["message"]) == (400, f"invalid resource version: {said}")
+
+
+async def test_a_list_that_goes_on_in_its_newest_state_has_its_newest_version(cluster: Cluster) -> None:
+    first = Client(cluster, f"{V1}/pods?limit=2")
+    await first.task
+    cluster.clock.forward(301)
+    late = Client(cluster, f"{V1}/pods?continue={json.loads(first.body)['metadata']['continue']}")
+    await late.task
+    cluster.sampled()
+    rest = Client(cluster, f"{V1}/pods?continue={json.loads(late.body)['metadata']['continue']}")
+    await rest.task
+    assert json.loads(rest.body)["metadata"] == {"resourceVersion": str(cluster.version())}
