@@ -9,13 +9,23 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
 
 import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from metrics_api.api.continuetoken import ContinueToken, encode_token
+from metrics_api.api.group import GROUP
+from metrics_api.api.overload import answer_timeout
+from metrics_api.api.requestinfo import RequestInfo
 from metrics_api.api.resources import MetricsView
+from metrics_api.auth.access import Attributes
+from metrics_api.auth.gate import forbidden
+from metrics_api.auth.identity import User
+from metrics_api.errors import KubeUnreachableError, StatusError, TooManyRequestsError
 from tests.api.protobuf import decode_object
-from tests.api.views import V1, V1BETA1, FakeView, captured_row, connect, make_api, make_row
+from tests.api.views import V1, V1BETA1, FakeView, captured_row, make_api, make_row
 from tests.api.watch.watching import Client, Cluster, frames, watch
 from tests.fakes import FakeClock, settle
 
@@ -49,7 +59,11 @@ LIST = (
 )
 _TABLE = (_meta(_JSON, "Table"), _meta(_YAML, "Table"))
 
+_READABLE = 2000
+"""Bytes; OpenAPI documents that are longer are indented here."""
 _EXPIRED = encode_token(ContinueToken("", 0, "default", "db-0"))
+
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
 
 CASES: Mapping[str, tuple[str, Sequence[str]]] = {
     "node": (f"{V1BETA1}/nodes/n1", OBJECT),
@@ -76,10 +90,52 @@ CASES: Mapping[str, tuple[str, Sequence[str]]] = {
         f"{V1}/pods",
         ("text/html", _meta(_PB, "Table"), _meta(_JSON, "PartialObjectMetadata"), f"{_YAML};stream=watch"),
     ),
+    "error-export": (f"{V1}/nodes/n1?export=true", _PLAIN),
+    "error-parameters": (f"{V1}/nodes?{'&' * 1000}", _PLAIN),
+    "error-timeout-option": ("/apis?timeout=x", _PLAIN),
+    "error-body-type": ("/apis", _PLAIN),
+    "error-unauthorized": (f"{V1}/namespaces/locked/pods", (*_PLAIN, _meta(_JSON, "Table"), "text/html")),
+    "error-forbidden": (f"{V1}/namespaces/secret/pods", (*_PLAIN, _meta(_JSON, "Table"), "text/html")),
+    "error-too-many": (f"{V1}/namespaces/busy/pods", _PLAIN),
+    "error-undecided": (f"{V1}/namespaces/adrift/pods", _PLAIN),
+    "error-timeout": (f"{V1}/pods", (*_PLAIN, _meta(_JSON, "Table"), "text/html")),
+    "error-path-elsewhere": ("/nope", (_JSON, _YAML)),
+    "discovery-aggregated": ("/apis", (_DISCOVERY.format("v2"), _DISCOVERY.format("v2beta1"))),
+    "openapi-v3": ("/openapi/v3/apis/metrics.k8s.io/v1", (_JSON, _PB)),
+    "index": ("/", (_JSON,)),
+    "probe": ("/readyz?verbose", (_JSON,)),
     "discovery-groups": ("/apis", _PLAIN),
     "discovery-group": ("/apis/metrics.k8s.io", _PLAIN),
     "discovery-version": (V1BETA1, _PLAIN),
 }
+
+
+HEADERS: Mapping[str, Mapping[str, str]] = {"error-body-type": {"content-type": "text/html"}}
+"""What some of them send besides ``Accept``."""
+
+
+async def _timed_out(scope: Scope, receive: Receive, send: Send) -> None:
+    await answer_timeout(scope, send)
+
+
+APPLICATIONS: Mapping[str, ASGIApp] = {"error-timeout": _timed_out}
+"""What answers some of them instead of ours."""
+
+
+class _Gate:
+    """Lets nobody into some namespaces, for one reason each."""
+
+    _SECRET = Attributes("list", group=GROUP, version="v1", namespace="secret", resource="pods")
+    _REFUSALS: ClassVar[Mapping[str, Exception]] = {
+        "locked": StatusError(401, "Unauthorized", "Unauthorized"),
+        "secret": forbidden(User("alice"), _SECRET, "not today"),
+        "busy": TooManyRequestsError("Too many requests, please try again later.", retry_after=1),
+        "adrift": KubeUnreachableError("cannot reach kube-apiserver"),
+    }
+
+    async def __call__(self, scope: Scope, request: RequestInfo) -> None:
+        if (refusal := self._REFUSALS.get(request.namespace)) is not None:
+            raise refusal
 
 
 def _view() -> FakeView:
@@ -88,14 +144,31 @@ def _view() -> FakeView:
     return FakeView(nodes, pods, known=["default/young"])
 
 
-async def render(path: str, accepts: Sequence[str], view: MetricsView | None = None) -> str:
+async def render_case(name: str) -> str:
+    """Return the answers to one of the cases."""
+    return await render(*CASES[name], application=APPLICATIONS.get(name), headers=HEADERS.get(name, {}))
+
+
+async def render(
+    path: str,
+    accepts: Sequence[str],
+    view: MetricsView | None = None,
+    *,
+    application: ASGIApp | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return the answers to a path, one after the other, by default over a small view of captured objects.
 
     A method other than GET stands before the path.
     """
     method, path = ("GET", path) if path.startswith("/") else path.split()
-    async with connect(make_api(view or _view(), clock=FakeClock())) as client:
-        answers = [_show(accept, await client.request(method, path, headers={"accept": accept})) for accept in accepts]
+    application = application or make_api(view or _view(), gate=_Gate(), clock=FakeClock())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="https://metrics") as client:
+        answers = [
+            _show(accept, await client.request(method, path, headers={"accept": accept, **headers}))
+            for accept in accepts
+        ]
+    path = path.replace("&" * 1000, "& (a thousand of them)")
     return f"{method} {path}\n" + "".join(answers)
 
 
@@ -139,7 +212,12 @@ def _lines(events: Sequence[tuple[str, object]]) -> str:
 
 def _show(accept: str, response: httpx.Response) -> str:
     content_type = response.headers["content-type"]
-    text = response.text if content_type != _PB else json.dumps(decode_object(response.content), ensure_ascii=False)
+    if content_type == _PB:
+        text = json.dumps(decode_object(response.content), ensure_ascii=False)
+    elif len(response.content) > _READABLE and response.request.url.path.startswith("/openapi/"):
+        text = json.dumps(response.json(), indent=1)
+    else:
+        text = response.text
     end = "" if text.endswith("\n") else "\n(no newline)\n"
     return f"\n=== Accept: {accept}\n{response.status_code} {content_type}\n\n{text}{end}"
 
@@ -147,8 +225,8 @@ def _show(accept: str, response: httpx.Response) -> str:
 def main() -> None:
     """Write all of them."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, case in CASES.items():
-        (FOLDER / f"{name}.txt").write_text(asyncio.run(render(*case)))
+    for name in CASES:
+        (FOLDER / f"{name}.txt").write_text(asyncio.run(render_case(name)))
     for name, case in WATCHES.items():
         (FOLDER / f"{name}.txt").write_text(asyncio.run(render_watch(*case)))
 

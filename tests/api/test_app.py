@@ -84,7 +84,11 @@ async def test_the_index_lists_the_paths(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nope", "/api", "/api/v1", "/apis/apps/v1/deployments", "/apis/metrics.k8s.iox", "/docs", "/openapi.json"]
+    "path",
+    [
+        *("/nope", "/api", "/api/", "/api/v1", "/apis/apps/v1/deployments", "/apis/metrics.k8s.iox"),
+        *("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"),  # FastAPI's own, which clusters do not read
+    ],
 )
 async def test_an_unknown_path_elsewhere_is_answered_with_those_there_are(path: str) -> None:
     response = await get(path)

@@ -7,14 +7,14 @@ import json
 import pytest
 import yaml
 
-from tests.api.golden import CASES, FOLDER, WATCHES, render, render_watch
+from tests.api.golden import CASES, FOLDER, WATCHES, render_case, render_watch
 from tests.api.protobuf import decode_object
 from tests.api.views import DATA, V1BETA1, FakeView, captured_row, connect, make_api
 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_an_answer_is_the_one_that_was_written_down(name: str) -> None:
-    assert await render(*CASES[name]) == (FOLDER / f"{name}.txt").read_text()
+    assert await render_case(name) == (FOLDER / f"{name}.txt").read_text()
 
 
 @pytest.mark.parametrize("name", WATCHES)

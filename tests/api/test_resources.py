@@ -125,6 +125,7 @@ async def test_a_list_holds_what_is_selected_in_order(path: str, names: list[str
         "watch=0",
         "pretty=true",
         "whatever=x&",
+        "dryRun=All&fieldManager=x&fieldValidation=Strict",
         "allowWatchBookmarks=maybe",
     ],
 )
