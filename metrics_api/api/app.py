@@ -1,15 +1,15 @@
 """The application: who answers which path.
 
 The hot requests (metrics) are answered in ``__call__`` of a FastAPI subclass before FastAPI looks at them, which costs
-no more than bare ASGI. FastAPI keeps the rest: discovery, probes, ``/version``, the index, and what the composition
-root adds with ``add_api_route``.
+no more than bare ASGI. FastAPI keeps the rest: discovery, of which it is spared the GETs, probes, ``/version``, the
+index, and what the composition root adds with ``add_api_route``.
 """
 
 from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -103,6 +103,8 @@ class MetricsAPI(FastAPI):
         self._answers = Answers(clock)
         self._gate = gate
         self._reads = reads
+        self.discovery: Mapping[str, routes.Handler] = {}
+        """Path -> what answers a GET of it, without FastAPI's router."""
         self.add_exception_handler(HTTPException, _refuse)
         self.add_exception_handler(StatusError, _answer_error)
         self.add_exception_handler(Exception, _answer_fault)
@@ -152,7 +154,11 @@ class MetricsAPI(FastAPI):
         path = scope["path"]
         if path.endswith("/"):
             scope = {**scope, "path": routes.bare_path(path)}
-        await super().__call__(scope, receive, reply.forward)
+        handler = self.discovery.get(scope["path"]) if scope["method"] == "GET" else None
+        if handler is None:
+            await super().__call__(scope, receive, reply.forward)
+        else:
+            await (await handler(Request(scope)))(scope, receive, reply.forward)
         if self._reads is not None:
             self._reads.passed(path, perf_counter() - began)
 
@@ -199,7 +205,7 @@ def build_api(
     """
     clock = clock or SystemClock()
     api = MetricsAPI(view, gate, clock, reads=reads, reasons=reasons, watches=watches)
-    routes.add_discovery(api, Discovery(secure_port, has_watches=watches is not None))
+    api.discovery = routes.add_discovery(api, Discovery(secure_port, has_watches=watches is not None))
     routes.add_openapi(api, OpenAPI(version, clock, has_watches=watches is not None))
     for name, checks in probes._asdict().items():
         routes.add_probe(api, Endpoint(name, checks))

@@ -20,9 +20,15 @@ from metrics_api.api.requestheaders import RequestHeaders, read_headers
 _JSON = "application/json"
 _VARY = {"Vary": "Accept"}
 
+Handler = Callable[[Request], Awaitable[Response]]
 
-def add_discovery(api: FastAPI, discovery: Discovery) -> None:
-    """Add ``/apis`` and what is below it but for the resources themselves."""
+
+def add_discovery(api: FastAPI, discovery: Discovery) -> Mapping[str, Handler]:
+    """Add ``/apis`` and what is below it but for the resources themselves.
+
+    Returns:
+        Path -> what answers a GET of it, for who needs no router to find it.
+    """
 
     async def groups(request: Request) -> Response:
         return _discovered(request, discovery.groups(*_wishes(request)))
@@ -33,10 +39,10 @@ def add_discovery(api: FastAPI, discovery: Discovery) -> None:
     async def version(request: Request) -> Response:
         return _discovered(request, discovery.version(_path(request).rpartition("/")[2], *_wishes(request)))
 
-    _add(api, "/apis", groups, ("GET",))
-    _add(api, f"/apis/{GROUP}", group, ("GET",))
-    for known in VERSIONS:
-        _add(api, f"/apis/{GROUP}/{known}", version, ("GET",))
+    handlers = {"/apis": groups, f"/apis/{GROUP}": group} | {f"/apis/{GROUP}/{known}": version for known in VERSIONS}
+    for path, handler in handlers.items():
+        _add(api, path, handler, ("GET",))
+    return handlers
 
 
 def add_openapi(api: FastAPI, openapi: OpenAPI) -> None:
@@ -112,7 +118,7 @@ def bare_path(path: str) -> str:
 def _add(
     api: FastAPI,
     path: str,
-    handler: Callable[[Request], Awaitable[Response]],
+    handler: Handler,
     methods: tuple[str, ...] = ("GET", "HEAD"),
 ) -> None:
     api.add_api_route(path, handler, methods=list(methods), response_model=None, include_in_schema=False)
