@@ -138,6 +138,7 @@ async def test_descheduler_and_load_watcher(client: Client) -> None:
     for name in _names(await client.send(f"{OLD}/nodes")):
         node = await client.send(f"{OLD}/nodes/{name}")
         assert parse_quantity(node["usage"]["cpu"]) > 0
+    check_pods([await client.send(f"{OLD}/namespaces/kube-system/pods/etcd-node-00000")])
 
 
 async def test_dashboards_metrics_scraper(client: Client) -> None:
@@ -145,6 +146,7 @@ async def test_dashboards_metrics_scraper(client: Client) -> None:
     nodes, pods = await client.send(f"{OLD}/nodes"), await client.send(f"{OLD}/pods")
     assert all(parse_quantity(node["usage"]["memory"]) > 2**20 for node in nodes["items"])
     check_pods(pods["items"])
+    check_pods((await client.send(f"{OLD}/namespaces/kube-system/pods"))["items"])  # with --namespaces
 
 
 async def test_k9s(client: Client) -> None:
