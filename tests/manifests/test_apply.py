@@ -71,10 +71,11 @@ async def test_applied_and_started_it_serves_with_the_manifests_rights_alone(tmp
 
             (row,) = (await server.until(top, bool)).splitlines()
             rows = await installation.kubectl("get", "--raw", f"{GROUP}/pods")
+            is_available, why = cluster.availability()  # before the server stops, which is noticed at once
 
         assert row.split()[0] in cluster.fleet.node_names
         assert json.loads(rows)["items"]
-        assert cluster.availability()[0]
+        assert is_available, why
 
 
 async def test_applied_over_metrics_server_and_back_nothing_of_ours_is_left(tmp_path: Path) -> None:
