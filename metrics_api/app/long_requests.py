@@ -6,8 +6,8 @@ import asyncio
 
 from metrics_api.auth.gate import user_of
 from metrics_api.auth.identity import MASTERS
+from metrics_api.serving.asgi import ABORT, Scope
 from metrics_api.serving.deadlines import Deadlines
-from metrics_api.serving.front import ABORT, Scope
 from metrics_api.serving.inflight import InFlight
 
 

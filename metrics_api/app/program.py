@@ -38,9 +38,10 @@ from metrics_api.errors import first_of_ours
 from metrics_api.peers.giving import Giver, PeerGate
 from metrics_api.peers.proof import PeerKey
 from metrics_api.serving.access_log import AccessLog
+from metrics_api.serving.asgi import Application, Scope
 from metrics_api.serving.chain import peer_chain
 from metrics_api.serving.deadlines import Deadlines
-from metrics_api.serving.front import Answers, Application, Front, Scope
+from metrics_api.serving.front import Answers, Front
 from metrics_api.serving.inflight import InFlight
 from metrics_api.serving.limits import Limits, raise_descriptor_limit
 from metrics_api.serving.listen import open_listener

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 from metrics_api.clock import Clock
 from metrics_api.logs import VERBOSE
+from metrics_api.serving.asgi import Message, Scope, Send
 
 _log = logging.getLogger(__name__)
 _LONGEST_URI = 1000
 _LONGEST_AGENT = 200
 _TOKEN = re.compile(r"(?<![^&=])([^&=]*(?:token|secret|password)[^&=]*)=[^&]*", re.IGNORECASE)
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class AccessLog:

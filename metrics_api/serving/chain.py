@@ -5,10 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from metrics_api.serving.front import Scope
-
-CHAIN = "peer_chain"
-"""Key in ``scope["state"]`` of a connection's verified chain."""
+from metrics_api.serving.asgi import CHAIN, Scope
 
 
 def peer_chain(scope: Scope) -> tuple[bytes, ...]:

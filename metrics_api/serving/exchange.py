@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
-from metrics_api.serving.front import Application, Message, Scope
+from metrics_api.serving.asgi import Application, Message, Scope
 
 FAULTS = logging.getLogger("metrics_api.serving.faults")
 FAULTS.setLevel(logging.ERROR)  # what strangers send must not fill the log; what goes wrong here belongs there
@@ -125,7 +125,6 @@ class Exchange:
 
     def _begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Make the head. Names of headers are in lower case, as ASGI has them."""
-        self._has_begun = True
         common = self._connection.common_lines
         parts = [_STATUS_LINES[status], common]
         length, says_close = None, False
@@ -151,6 +150,7 @@ class Exchange:
         head = b"".join(parts)
         if head.count(b"\n") != lines + common.count(b"\n") or head.count(b"\r") != head.count(b"\n"):
             raise RuntimeError("a header of the answer has a line break in it")
+        self._has_begun = True
         if self._chunked:
             self._connection.transport.write(head)
         else:

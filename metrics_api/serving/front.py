@@ -10,22 +10,14 @@ with us until the last moment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from metrics_api.serving.access_log import AccessLog
+from metrics_api.serving.asgi import ABORT, Application, Message, Receive, Scope, Send
 from metrics_api.serving.deadlines import Deadlines
 from metrics_api.serving.inflight import InFlight
 
-ABORT = "abort"
-"""Key in ``scope["state"]`` of the function that ends the connection at once."""
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[Scope, Send], Awaitable[None]]
 
 _CLOSE = (b"connection", b"close")

@@ -5,15 +5,11 @@ Rules: apiserver ``pkg/server/filters/maxinflight.go``.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
-
 from metrics_api.errors import TooManyRequestsError
+from metrics_api.serving.asgi import Scope
 
 _SLOT = "in_flight"
 """Key in ``scope["state"]`` of a request that is counted."""
-
-Scope = MutableMapping[str, Any]
 
 
 class InFlight:

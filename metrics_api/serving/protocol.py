@@ -16,9 +16,9 @@ from typing import Any
 
 from uvicorn.server import ServerState
 
-from metrics_api.serving.chain import CHAIN, is_resumed, verified_chain
+from metrics_api.serving.asgi import ABORT, CHAIN, Application, Scope
+from metrics_api.serving.chain import is_resumed, verified_chain
 from metrics_api.serving.exchange import Exchange
-from metrics_api.serving.front import ABORT, Application, Scope
 from metrics_api.serving.guests import Guests
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.reading import OF_GUESTS, OF_PROVEN, Reader, RefusedError

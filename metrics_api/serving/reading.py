@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from metrics_api.serving.front import Scope
+from metrics_api.serving.asgi import Scope
 
 LARGEST_HEAD = 1 << 20
 """Bytes of request line and headers."""

@@ -11,20 +11,16 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Iterator
 
 import uvicorn
 
+from metrics_api.serving.asgi import Application
 from metrics_api.serving.door import Door
 from metrics_api.serving.guests import Guests
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.protocol import ServingProtocol
 from metrics_api.serving.refused import RefusedCertificates
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Application = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
 
 _LIMITS = Limits()
 KEEP_ALIVE = 130

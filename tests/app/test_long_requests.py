@@ -8,8 +8,9 @@ from typing import Any
 
 from metrics_api.app.long_requests import LongRequests
 from metrics_api.auth.identity import MASTERS, User
+from metrics_api.serving.asgi import ABORT
 from metrics_api.serving.deadlines import Deadlines
-from metrics_api.serving.front import ABORT, Answers, Front
+from metrics_api.serving.front import Answers, Front
 from metrics_api.serving.inflight import InFlight
 from tests.fakes import FakeClock, settle
 

@@ -11,7 +11,7 @@ import pytest
 
 from metrics_api import logs
 from metrics_api.serving.access_log import AccessLog
-from metrics_api.serving.front import Message, Scope
+from metrics_api.serving.asgi import Message, Scope
 from tests.fakes import FakeClock
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from metrics_api.serving.asgi import Message, Receive, Scope, Send
 from metrics_api.serving.exchange import FAULTS, Exchange
-from metrics_api.serving.front import Message, Receive, Scope, Send
 
 COMMON = b"date: Sun, 29 Nov 2026 08:00:00 GMT\r\n"
 OK = b"HTTP/1.1 200 OK\r\n" + COMMON
@@ -190,11 +190,15 @@ async def _fails_at_once(scope: Scope, receive: Receive, send: Send) -> None:
     raise ValueError("a fault of ours")
 
 
+async def _smuggles(scope: Scope, receive: Receive, send: Send) -> None:
+    await send(start(TWO, (b"x", b"a\r\nset-cookie: b")))
+
+
 async def _never_answers(scope: Scope, receive: Receive, send: Send) -> None:
     pass
 
 
-@pytest.mark.parametrize("application", [_fails_at_once, _never_answers])
+@pytest.mark.parametrize("application", [_fails_at_once, _smuggles, _never_answers])
 async def test_an_application_that_does_not_begin_is_answered_for(
     application: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:

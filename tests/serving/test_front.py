@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from metrics_api.errors import TooManyRequestsError
+from metrics_api.serving.asgi import Scope, Send
 from metrics_api.serving.deadlines import Deadlines
-from metrics_api.serving.front import Front, Scope, Send
+from metrics_api.serving.front import Front
 from metrics_api.serving.inflight import InFlight
 from tests.fakes import FakeClock
 from tests.serving.wire import ANSWERS, GET, Replies, behind_a_front, connected, send_text, serving

@@ -14,11 +14,12 @@ from cryptography import x509
 
 from metrics_api.errors import StartupError
 from metrics_api.pki import Authority, KeyPair
+from metrics_api.serving.asgi import Scope
 from metrics_api.serving.certificates import ServingPair, keep_pair
 from metrics_api.serving.chain import peer_chain
 from metrics_api.serving.keeper import NamedPair, TlsKeeper
 from metrics_api.serving.listen import open_listener
-from metrics_api.serving.server import HttpsServer, Scope
+from metrics_api.serving.server import HttpsServer
 
 CA = Authority.create("serving-ca")
 CLIENTS = Authority.create("client-ca")

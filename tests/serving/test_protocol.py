@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metrics_api.serving.front import Send
+from metrics_api.serving.asgi import Send
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.protocol import MOST_QUEUED, ServingProtocol
 from metrics_api.serving.reading import LARGEST_BODY, LARGEST_HEAD, LONGEST_TARGET, OF_GUESTS, OF_PROVEN

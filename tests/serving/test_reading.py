@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from metrics_api.serving.front import Scope
+from metrics_api.serving.asgi import Scope
 from metrics_api.serving.reading import LARGEST_BODY, OF_GUESTS, OF_PROVEN, HeadLimits, Reader, RefusedError
 
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_", min_size=1, max_size=12).map(str.encode)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from metrics_api.serving.asgi import Scope, Send
 from metrics_api.serving.certificates import ServingPair
 from metrics_api.serving.chain import peer_chain
-from metrics_api.serving.front import Scope, Send
 from tests.serving.wire import GET, client_pair, send_text, serving
 
 

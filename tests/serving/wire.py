@@ -11,10 +11,11 @@ from typing import Any
 
 from metrics_api.clock import Clock
 from metrics_api.pki import Authority
+from metrics_api.serving.asgi import Application, Send
 from metrics_api.serving.certificates import ServingPair, find_pair
 from metrics_api.serving.context import server_context
 from metrics_api.serving.deadlines import Deadlines
-from metrics_api.serving.front import Answers, Application, Front, Send
+from metrics_api.serving.front import Answers, Front
 from metrics_api.serving.inflight import InFlight
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.listen import open_listener
