@@ -56,8 +56,19 @@ class Exchange:
         is_kept: Whether the connection may be used again afterwards.
     """
 
-    __slots__ = ("_chunked", "_connection", "_has_begun", "_head", "_left", "_over", "_was_read", "is_complete",
-                 "is_kept", "scope")  # fmt: skip
+    __slots__ = (
+        "_chunked",
+        "_connection",
+        "_has_begun",
+        "_has_body",
+        "_head",
+        "_left",
+        "_over",
+        "_was_read",
+        "is_complete",
+        "is_kept",
+        "scope",
+    )
 
     def __init__(self, connection: Connection, scope: Scope, *, is_kept: bool) -> None:
         self.scope = scope
@@ -68,9 +79,10 @@ class Exchange:
         self._has_begun = False
         self._head = b""
         """Not yet written."""
+        self._has_body = True
         self._chunked = False
-        self._left = 0
-        """Bytes of the body that was announced and has not come yet."""
+        self._left: int | None = None
+        """Bytes of the body that was announced and has not come yet; ``None`` when its length is not known."""
         self._was_read = False
         self._over: asyncio.Future[None] | None = None
 
@@ -140,18 +152,19 @@ class Exchange:
         elif not self.is_kept:
             parts.append(b"connection: close\r\n")
             lines += 1
-        has_body = self.scope["method"] != "HEAD" and status not in _BODILESS
-        if has_body and length is None:
+        self._has_body = self.scope["method"] != "HEAD" and status not in _BODILESS
+        is_stream = self._has_body and length is None
+        if is_stream and self.scope["http_version"] != "1.0":  # where a body ends with the connection
             self._chunked = True
             parts.append(b"transfer-encoding: chunked\r\n")
             lines += 1
-        self._left = (length or 0) if has_body else -1
+        self._left = length
         parts.append(b"\r\n")
         head = b"".join(parts)
         if head.count(b"\n") != lines + common.count(b"\n") or head.count(b"\r") != head.count(b"\n"):
             raise RuntimeError("a header of the answer has a line break in it")
         self._has_begun = True
-        if self._chunked:
+        if is_stream:
             self._connection.transport.write(head)
         else:
             self._head = head
@@ -164,12 +177,12 @@ class Exchange:
             chunk = b"".join((b"%x\r\n" % len(body), body, b"\r\n")) if body else b""
             transport.write(chunk + b"0\r\n\r\n" if is_last else chunk)
         else:
-            if self._left >= 0:
+            if not self._has_body:
+                body = b""
+            elif self._left is not None:
                 self._left -= len(body)
                 if self._left < 0 or (is_last and self._left):
                     raise RuntimeError("the body of the answer has not the length that was announced")
-            else:
-                body = b""
             if self._head:
                 body, self._head = self._head + body, b""
             transport.write(body)

@@ -15,6 +15,7 @@ COMMON = b"date: Sun, 29 Nov 2026 08:00:00 GMT\r\n"
 OK = b"HTTP/1.1 200 OK\r\n" + COMMON
 TYPE = (b"content-type", b"text/plain")
 TWO = (b"content-length", b"2")
+SCOPE = {"method": "GET", "http_version": "1.1"}
 
 
 class Written(asyncio.Transport):
@@ -58,10 +59,12 @@ def body(content: bytes | memoryview, *, more: bool = False) -> Message:
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
-async def answered(*messages: Message, method: str = "GET", is_kept: bool = True) -> tuple[list[bytes], Exchange]:
+async def answered(
+    *messages: Message, method: str = "GET", version: str = "1.1", is_kept: bool = True
+) -> tuple[list[bytes], Exchange]:
     """Return what is written of an answer, piece by piece, and the exchange."""
     line = Line()
-    exchange = Exchange(line, {"method": method}, is_kept=is_kept)
+    exchange = Exchange(line, {**SCOPE, "method": method, "http_version": version}, is_kept=is_kept)
     for message in messages:
         await exchange.send(message)
     assert line.completed == [exchange] * exchange.is_complete
@@ -94,6 +97,12 @@ async def test_the_head_of_a_stream_leaves_at_once() -> None:
     assert not exchange.is_complete
     await exchange.send(body(b"y"))
     assert pieces[1:] == [b"11\r\n" + b"x" * 17 + b"\r\n", b"", b"1\r\ny\r\n0\r\n\r\n"]
+    assert exchange.is_complete
+
+
+async def test_a_stream_ends_with_the_connection_where_nobody_knows_chunks() -> None:
+    pieces, exchange = await answered(start(), body(b"a", more=True), body(b"b"), version="1.0", is_kept=False)
+    assert pieces == [OK + b"connection: close\r\n\r\n", b"a", b"b"]
     assert exchange.is_complete
 
 
@@ -134,7 +143,7 @@ async def test_a_body_of_another_length_is_a_fault(bodies: list[bytes]) -> None:
 async def test_a_header_cannot_smuggle_in_another(header: tuple[bytes, bytes]) -> None:
     line = Line()
     with pytest.raises(RuntimeError, match="line break"):
-        await Exchange(line, {"method": "GET"}, is_kept=True).send(start(TWO, header))
+        await Exchange(line, SCOPE, is_kept=True).send(start(TWO, header))
     assert line.written.pieces == []
 
 
@@ -147,7 +156,7 @@ async def test_nothing_follows_a_complete_answer() -> None:
 async def test_who_sends_waits_until_the_client_has_taken_what_came_before() -> None:
     line = Line()
     line.full = asyncio.Event()
-    exchange = Exchange(line, {"method": "GET"}, is_kept=True)
+    exchange = Exchange(line, SCOPE, is_kept=True)
     sending = asyncio.create_task(exchange.send(start()))
     await asyncio.sleep(0.01)
     assert line.written.pieces == []
@@ -159,14 +168,14 @@ async def test_who_sends_waits_until_the_client_has_taken_what_came_before() -> 
 async def test_nothing_is_written_to_a_client_that_has_gone() -> None:
     line = Line()
     line.is_lost = True
-    exchange = Exchange(line, {"method": "GET"}, is_kept=True)
+    exchange = Exchange(line, SCOPE, is_kept=True)
     await exchange.send(start(TWO))
     await exchange.send(body(b"ok"))
     assert line.written.pieces == []
 
 
 async def test_no_body_is_given_and_the_end_is_told() -> None:
-    exchange = Exchange(Line(), {"method": "POST"}, is_kept=True)
+    exchange = Exchange(Line(), SCOPE, is_kept=True)
     assert await exchange.receive() == {"type": "http.request", "body": b"", "more_body": False}
     waiting = [asyncio.create_task(exchange.receive()) for _ in range(2)]
     await asyncio.sleep(0.01)
@@ -203,7 +212,7 @@ async def test_an_application_that_does_not_begin_is_answered_for(
     application: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:
     line = Line()
-    exchange = Exchange(line, {"method": "GET"}, is_kept=True)
+    exchange = Exchange(line, SCOPE, is_kept=True)
     await exchange.run(application)
     assert line.written.pieces[0].startswith(b"HTTP/1.1 500 ")
     assert line.written.pieces[0].endswith(b"\r\n\r\nInternal Server Error")
@@ -227,7 +236,7 @@ async def test_an_answer_that_breaks_off_ends_the_connection(
     application: Faulty, caplog: pytest.LogCaptureFixture
 ) -> None:
     line = Line()
-    await Exchange(line, {"method": "GET"}, is_kept=True).run(application)
+    await Exchange(line, SCOPE, is_kept=True).run(application)
     assert line.written.is_aborted
     assert line.completed == []
     assert [each.name for each in caplog.records] == [FAULTS.name]
@@ -236,7 +245,7 @@ async def test_an_answer_that_breaks_off_ends_the_connection(
 async def test_an_application_whose_client_has_gone_need_not_answer(caplog: pytest.LogCaptureFixture) -> None:
     line = Line()
     line.is_lost = True
-    await Exchange(line, {"method": "GET"}, is_kept=True).run(_never_answers)
+    await Exchange(line, SCOPE, is_kept=True).run(_never_answers)
     assert not caplog.records
 
 
@@ -247,7 +256,7 @@ async def test_a_request_that_is_cancelled_ends_its_connection_without_a_complai
         await asyncio.Event().wait()
 
     line = Line()
-    task = asyncio.create_task(Exchange(line, {"method": "GET"}, is_kept=True).run(hangs))
+    task = asyncio.create_task(Exchange(line, SCOPE, is_kept=True).run(hangs))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
