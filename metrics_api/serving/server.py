@@ -52,6 +52,7 @@ class HttpsServer:
         self._listener = listener
         config = uvicorn.Config(
             application,
+            http=ServingProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
