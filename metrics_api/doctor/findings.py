@@ -8,7 +8,9 @@ from enum import IntEnum
 import msgspec
 
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
-BLIND = "not-looked-blind"
+NOT_LOOKED = "not-looked-"
+"""What the ids of findings begin with that say what was not seen."""
+BLIND = f"{NOT_LOOKED}blind"
 """The finding that nothing could be looked at; an error where that is no matter of rights."""
 
 

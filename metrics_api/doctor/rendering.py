@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from textwrap import wrap
 
-from metrics_api.doctor.findings import Finding, Severity, counted, exit_code
+from metrics_api.doctor.findings import NOT_LOOKED, Finding, Severity, counted, exit_code
 
 _WIDTH = 110
 _WELL = "Nothing is wrong"
+_WELL_IN_PART = "Nothing is wrong with what could be looked at"
 _LONGEST = 2000
 _NAMES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.INFO: "info"}
 
@@ -22,7 +23,10 @@ def as_text(findings: Sequence[Finding]) -> str:
     """
     counts = Counter(finding.severity for finding in findings)
     errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
-    verdict = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}" if errors or warnings else _WELL
+    if errors or warnings:
+        verdict = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+    else:
+        verdict = _WELL_IN_PART if any(each.id.startswith(NOT_LOOKED) for each in findings) else _WELL
     return "\n".join([*(_paragraph(finding) for finding in findings), f"{verdict}."])
 
 

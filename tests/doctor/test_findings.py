@@ -31,7 +31,13 @@ def test_text_has_summary_evidence_remedy_and_a_count() -> None:
         "ERROR   it is broken  [a-thing]\n        - n1: so it said\n        > mend it\n\n"
         "info    it is so  [a-fact]\n\n1 error, 0 warnings."
     )
-    assert as_text([]) == "Nothing is wrong."
+    assert as_text([]) == as_text([FACT]).splitlines()[-1] == "Nothing is wrong."
+
+
+def test_what_was_not_looked_at_is_not_called_well() -> None:
+    unseen = Finding("not-looked-forbidden", Severity.INFO, "could not look at the nodes: you may not")
+    assert as_text([unseen, FACT]).splitlines()[-1] == "Nothing is wrong with what could be looked at."
+    assert as_text([unseen, BAD]).splitlines()[-1] == "1 error, 0 warnings."
 
 
 def test_what_others_said_cannot_steer_a_terminal_or_forge_a_line() -> None:
