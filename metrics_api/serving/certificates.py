@@ -72,8 +72,8 @@ class ServingPair:
                 path.open("rb").close()
             except OSError as error:
                 raise StartupError(
-                    f"cannot read {path}: {error.strerror}. Check --tls-cert-file, --tls-private-key-file or "
-                    "--cert-dir, and the file's permissions for the user this program runs as"
+                    f"cannot read {path}: {error.strerror}. Check --tls-cert-file, --tls-private-key-file, "
+                    "--tls-sni-cert-key or --cert-dir, and the file's permissions for the user this program runs as"
                 ) from error
         try:
             context.load_cert_chain(self.certificate_file, self.key_file, password=_refuse_password)

@@ -180,7 +180,8 @@ _AUTHENTICATION = Section(
         Flag(
             "requestheader-client-ca-file",
             kinds.STRING,
-            "PEM file with the authorities of the front proxy, which is kube-apiserver. Empty: from the ConfigMap.",
+            "PEM file with the authorities of the front proxy, which is kube-apiserver. Empty: from the ConfigMap, "
+            "and the next five have no effect.",
         ),
         Flag(
             "requestheader-allowed-names",

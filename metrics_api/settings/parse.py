@@ -124,7 +124,13 @@ class _Collected:
             settings = dataclasses.replace(settings, kubelet_tls_verify="none")
         settings, tls_warnings = _raise_tls(settings)
         settings = self._with_selector(settings)
-        warnings = (*self._inert.values(), *tls_warnings, *_insecure(settings), *_unusual_headers(settings))
+        warnings = (
+            *self._inert.values(),
+            *tls_warnings,
+            *_insecure(settings),
+            *_unusual_headers(settings),
+            *_without_authority(settings),
+        )
         return dataclasses.replace(settings, warnings=warnings)
 
     def _with_selector(self, settings: Settings) -> Settings:
@@ -181,3 +187,28 @@ def _unusual_headers(settings: Settings) -> Iterator[str]:
         names = [name.lower() for name in getattr(settings, FLAGS[flag].field)]
         if names and usual.lower() not in names:
             yield f"--{flag} is set without specifying the standard {usual} {what} - API aggregation will not work"
+
+
+def _without_authority(settings: Settings) -> Iterator[str]:
+    """Yield what has no effect, or trusts nobody, for want of a file of authorities."""
+    if settings.requestheader_client_ca_file:
+        return
+    usual = Settings()
+    for flag in (
+        "requestheader-allowed-names",
+        "requestheader-username-headers",
+        "requestheader-group-headers",
+        "requestheader-uid-headers",
+        "requestheader-extra-headers-prefix",
+    ):
+        given, default = (getattr(each, FLAGS[flag].field) for each in (settings, usual))
+        if [name.lower() for name in given] != list(default):
+            yield (
+                f"--{flag} has no effect without --requestheader-client-ca-file: what the ConfigMap "
+                "kube-system/extension-apiserver-authentication says counts"
+            )
+    if settings.authentication_skip_lookup:
+        yield (
+            "--authentication-skip-lookup without --requestheader-client-ca-file: no front proxy is believed, so "
+            "kube-apiserver gets no answer"
+        )

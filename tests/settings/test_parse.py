@@ -138,7 +138,31 @@ def test_suites_of_tls13_alone_leave_no_older_tls() -> None:
 def test_headers_that_kube_apiserver_does_not_send_are_said(flag: str, value: str, missing: str) -> None:
     said = f"--requestheader-{flag} is set without specifying the standard {missing} - API aggregation will not work"
 
-    assert parse(f"--requestheader-{flag}={value}").warnings == ((said,) if missing else ())
+    settings = parse("--requestheader-client-ca-file=ca.crt", f"--requestheader-{flag}={value}")
+    assert settings.warnings == ((said,) if missing else ())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "warns"),
+    [
+        ("allowed-names", "front-proxy-client", True),
+        ("group-headers", "X-Remote-Group,X-Groups", True),
+        ("uid-headers", "X-Remote-Uid", True),
+        ("username-headers", "X-Remote-User", False),
+        ("extra-headers-prefix", "X-Remote-Extra-", False),
+    ],
+)
+def test_rules_for_a_front_proxy_whose_authority_is_not_named_are_said_to_do_nothing(
+    flag: str, value: str, warns: bool
+) -> None:
+    warnings = parse(f"--requestheader-{flag}={value}").warnings
+    assert [each.startswith(f"--requestheader-{flag} has no effect without") for each in warnings] == [True] * warns
+
+
+def test_it_is_said_when_no_front_proxy_can_be_believed() -> None:
+    (warning,) = parse("--authentication-skip-lookup").warnings
+    assert "kube-apiserver gets no answer" in warning
+    assert parse("--authentication-skip-lookup", "--requestheader-client-ca-file=ca.crt").warnings == ()
 
 
 def test_suites_of_both_versions_leave_both() -> None:
