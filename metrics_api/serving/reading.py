@@ -25,6 +25,7 @@ Names in a path have 253 bytes at most; the rest is room for selectors.
 """
 LARGEST_BODY = 1 << 16
 """Bytes of a body that is let in, so that the connection can be used again."""
+_MOST_FRAMING = 1 << 14  # bytes of what is not the body itself: sizes and extensions of chunks, trailers
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class Reader:
         """Of a head that is not complete, received in earlier pieces."""
         self._piece_bytes = 0
         self._body_bytes = 0
+        self._later_bytes = 0
+        """Received in pieces after the one that completed the head: a body, what frames it, trailers."""
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
 
@@ -153,7 +156,9 @@ class Reader:
             raise RefusedError(_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
+        """Take a header. What looks like one behind a body is none: whoever wrote the head has not let it through."""
+        if not self._in_head:
+            return
         headers = self._headers
         headers.append((name.lower(), value))
         if len(headers) > self._limits.lines:
@@ -166,6 +171,7 @@ class Reader:
             raise RefusedError(_TOO_LARGE)
         self._in_head = False
         self._head_bytes = 0
+        self._later_bytes = -self._piece_bytes
         parser, target = self._parser, httptools.parse_url(self._target)
         raw_path: bytes = target.path
         path = raw_path.decode("ascii")
@@ -196,8 +202,11 @@ class Reader:
     def _look_ahead(self) -> None:
         """Judge what has not come yet by what has."""
         if not self._in_head:
+            self._later_bytes += self._piece_bytes
             if _announces_large_body(self._headers):
                 self._owner.end_with_answer()
+            if self._later_bytes > LARGEST_BODY + _MOST_FRAMING:
+                self._owner.overrun()
             return
         self._head_bytes += self._piece_bytes  # of a head that began within this piece: at most all of it
         if self._head_bytes > self._limits.size:

@@ -16,6 +16,7 @@ from metrics_api.serving.reading import LARGEST_BODY, OF_GUESTS, OF_PROVEN, Head
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-_", min_size=1, max_size=12).map(str.encode)
 VALUE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=30).map(str.encode)
 PATH = st.lists(TOKEN, max_size=4).map(lambda parts: b"/" + b"/".join(parts))
+GET = b"GET / HTTP/1.1\r\n\r\n"
 FRAMING = (b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"host", b"expect")
 HEADERS = st.lists(st.tuples(TOKEN.filter(lambda name: name.lower() not in FRAMING), VALUE), max_size=6)
 REQUEST = st.tuples(st.sampled_from((b"GET", b"POST", b"HEAD")), PATH, VALUE.filter(lambda v: b"#" not in v), HEADERS,
@@ -144,6 +145,35 @@ def test_a_body_is_counted_as_it_comes() -> None:
     assert not owner.is_overrun
     parts.feed(chunk)
     assert owner.is_overrun
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 200])
+def test_trailers_are_no_headers(pieces: int) -> None:
+    parts, owner = reader()
+    head = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    feed(parts, head + b"1\r\nx\r\n0\r\nX-Remote-User: root\r\nX-Remote-Group: system:masters\r\n\r\n" + GET, pieces)
+    assert [scope["headers"] for scope in owner.asked_for] == [[(b"transfer-encoding", b"chunked")], []]
+    assert owner.whole == 2
+
+
+@pytest.mark.parametrize(
+    ("begun", "endless"),
+    [(b"0\r\nx: ", b"a" * 0x4000), (b"0\r\n", b"x: y\r\n" * 0x1000), (b"1;", b"a" * 0x4000)],
+    ids=["one long trailer", "many trailers", "the extension of a chunk"],
+)
+def test_what_is_around_a_body_is_counted_too(begun: bytes, endless: bytes) -> None:
+    parts, owner = reader()
+    parts.feed(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + begun)
+    for _ in range(6):
+        parts.feed(endless)
+    assert owner.is_overrun
+
+
+def test_a_body_of_the_greatest_length_may_come_in_any_pieces() -> None:
+    parts, owner = reader()
+    chunk = b"200\r\n" + b"x" * 0x200 + b"\r\n"
+    feed(parts, b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" + chunk * 128 + b"0\r\n\r\n", 1000)
+    assert (parts.is_incomplete, owner.is_overrun) == (False, False)
 
 
 @pytest.mark.parametrize("pieces", [1, 7])
