@@ -191,6 +191,16 @@ class ServingProtocol(asyncio.Protocol):
             self._reads = False
             self.transport.pause_reading()
 
+    def _go_on_reading(self) -> None:
+        if not self._reads:
+            self._reads = True
+            self.transport.resume_reading()
+
+    def _close(self) -> None:
+        """Close the connection. While reading is paused asyncio keeps a hang-up to itself, and would not close."""
+        self._go_on_reading()
+        self.transport.close()
+
     def _refuse(self, status: bytes) -> None:
         """Answer as Go does before any handler is asked (``net/http`` ``server.go``), byte for byte.
 
@@ -226,14 +236,12 @@ class ServingProtocol(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """Go on to the next request, if it is there."""
         if not exchange.is_kept:
-            self.transport.close()
+            self._close()
         if self._is_guest:
             self._guests.refresh(self)
         if self.transport.is_closing():
             return
-        if not self._reads:
-            self._reads = True
-            self.transport.resume_reading()
+        self._go_on_reading()
         if self._queue:
             self._start(self._queue.popleft())
             return

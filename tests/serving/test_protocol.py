@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,18 @@ async def test_an_endless_body_is_not_kept(tmp_path: Path) -> None:
             await asyncio.wait_for(send_for_ever(), 1)
         application.release.set()
         assert (await client.answer())[0] == 200
+        assert await client.ended()
+
+
+async def test_who_hangs_up_while_we_do_not_read_is_not_kept_for_ever(tmp_path: Path) -> None:
+    application = Replies()
+    application.release.clear()
+    async with serving(tmp_path, application) as server, connected(server.port) as client:
+        client.writer.write(POST + b"content-length: %d\r\n\r\n" % (3 * LARGEST_BODY) + b"x" * 2 * LARGEST_BODY)
+        await application.arrived.wait()
+        client.writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await asyncio.sleep(0.2)  # until the end has come, and nobody has looked
+        application.release.set()
         assert await client.ended()
 
 
