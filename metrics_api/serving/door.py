@@ -126,34 +126,43 @@ class Door:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self._in_handshake) >= self._limits.in_handshake:
             self._end_longest_handshake()
-        task = asyncio.ensure_future(self._shake_hands(connection, host))
+        is_taken_over = False
+
+        def taking_over() -> asyncio.Protocol:
+            nonlocal is_taken_over
+            is_taken_over = True
+            return self._protocol()
+
+        task = asyncio.ensure_future(self._shake_hands(connection, host, taking_over))
         self._in_handshake[task] = None
         self._tasks.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             self._in_handshake.pop(task, None)
-            if task.cancelled() or task.exception() is not None:
+            if not is_taken_over:  # else the transport closes it: it may still wait for events of this descriptor
                 connection.close()
 
         task.add_done_callback(ended)
 
-    async def _shake_hands(self, connection: socket.socket, host: str) -> None:
+    async def _shake_hands(
+        self, connection: socket.socket, host: str, taking_over: Callable[[], asyncio.Protocol]
+    ) -> None:
         examination = self._refused.examine(host) if self._refused is not None else None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                self._protocol,
+                taking_over,
                 connection,
                 ssl=self._context if examination is None else examination.context,
                 ssl_handshake_timeout=self._limits.handshake,
                 ssl_shutdown_timeout=CLOSING_TIMEOUT,
             )
         except ssl.SSLCertVerificationError as error:
+            error.__traceback__ = None
             self._tell(host, error, examination)
-            connection.close()
         except OSError as error:  # TLS errors, hang-ups and time-outs among them
+            error.__traceback__ = None  # it refers to the transport, whose buffer is large, and that to the error
             _log.debug("TLS handshake failed", extra={"fields": {"client": host, "error": str(error)}})
-            connection.close()
 
     def _tell(self, host: str, error: ssl.SSLCertVerificationError, examination: Examination | None) -> None:
         if self._refused is not None:
