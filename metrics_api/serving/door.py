@@ -17,8 +17,8 @@ from collections.abc import Callable
 from metrics_api.serving.limits import Limits
 from metrics_api.serving.refused import Examination, RefusedCertificates
 
-CLOSING_TIMEOUT = 1.0
-"""Seconds that an idle client is given to take its leave of TLS when we close; most never do."""
+_CLOSING_TIMEOUT = 30.0
+"""Seconds that a client is given to take the rest of its last answer, and its leave of TLS."""
 
 _LIMITS = Limits()
 _log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class Door:
                 connection,
                 ssl=self._context if examination is None else examination.context,
                 ssl_handshake_timeout=self._limits.handshake,
-                ssl_shutdown_timeout=CLOSING_TIMEOUT,
+                ssl_shutdown_timeout=_CLOSING_TIMEOUT,
             )
         except ssl.SSLCertVerificationError as error:
             error.__traceback__ = None

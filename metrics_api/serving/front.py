@@ -122,8 +122,7 @@ async def _in_slices(send: Send, message: Message) -> None:
     """Send a large piece as fast as the client takes it.
 
     TLS in asyncio takes a piece of any size at once, and holds it in memory; only before the next one it makes the
-    sender wait. And the server closes some connections with the last piece, where closing cuts off after a second what
-    is not yet taken. Waiting also keeps the request under way, so that its deadline binds whoever reads slowly.
+    sender wait. Waiting also keeps the request under way, so that its deadline binds whoever reads slowly.
     """
     whole = memoryview(message["body"])
     for start in range(0, len(whole), _SLICE):

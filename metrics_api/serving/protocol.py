@@ -27,6 +27,7 @@ from metrics_api.serving.stall import Backlog
 MOST_QUEUED = 4
 """Requests that may wait for the answer to the one before; each costs kilobytes, however short it is."""
 _REFUSAL_HEADERS = b"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+_LEAVE = 1.0  # seconds; who has still to take an answer has those of the door
 _MOST_UNSENT = 1 << 16  # bytes in the TLS layer, above which a sender must wait
 
 
@@ -114,7 +115,7 @@ class ServingProtocol(asyncio.Protocol):
     def shutdown(self) -> None:
         """End the connection with the answer that is under way, at once when there is none: uvicorn is stopping."""
         if self._newest is None or self._newest.is_complete:
-            self.transport.close()
+            self._close_idle()
         else:
             self._newest.is_kept = False
 
@@ -172,7 +173,7 @@ class ServingProtocol(asyncio.Protocol):
     def overrun(self) -> None:
         """Take no more of a large body."""
         if self.is_idle:
-            self.transport.close()
+            self._close_idle()
         else:
             self.end_with_answer()
             self._pause_reading()
@@ -197,9 +198,21 @@ class ServingProtocol(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _close(self) -> None:
-        """Close the connection. While reading is paused asyncio keeps a hang-up to itself, and would not close."""
+        """Close the connection, and leave the client the time for an answer to take what is still on its way to it.
+
+        While reading is paused asyncio keeps a hang-up to itself, and would not close.
+        """
         self._go_on_reading()
         self.transport.close()
+
+    def _close_idle(self) -> None:
+        """Close the connection of a client that has its answer, and need only take its leave of TLS; most never do."""
+        if self.transport.is_closing():
+            return
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._idle_timer = self._loop.call_later(_LEAVE, self.transport.abort)
+        self._close()
 
     def _refuse(self, status: bytes) -> None:
         """Answer as Go does before any handler is asked (``net/http`` ``server.go``), byte for byte.
@@ -210,7 +223,7 @@ class ServingProtocol(asyncio.Protocol):
             return
         if self.is_idle:
             self.transport.write(b"HTTP/1.1 %s%s%s" % (status, _REFUSAL_HEADERS, status))
-            self.transport.close()
+            self._close_idle()
         else:
             self.end_with_answer()
 
@@ -255,7 +268,7 @@ class ServingProtocol(asyncio.Protocol):
         if self._reader.is_incomplete or not self.is_idle:
             left = self._keep_alive
         elif left <= 0:
-            self.transport.close()
+            self._close_idle()
             return
         self._idle_timer = self._loop.call_later(left, self._end_if_idle)
 

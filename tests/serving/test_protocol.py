@@ -287,6 +287,32 @@ async def test_a_large_answer_is_whole_although_the_connection_closes_after_it(t
         assert len(await client.reader.readexactly(len(body))) == len(body)
 
 
+async def test_who_is_slow_to_take_the_last_answer_gets_it_whole(tmp_path: Path) -> None:
+    body = b"x" * 200_000
+    async with serving(tmp_path, Replies(body)) as server, asyncio.timeout(10):
+        small = server._listener
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+        async with connected(server.port, limit=1024) as client:
+            client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.writer.write(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n")
+            await client.reader.readuntil(b"\r\n\r\n")
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(1.5)  # longer than who has an answer is given to take its leave
+            client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+            assert len(await client.reader.read()) == len(body)
+
+
+async def test_who_does_not_take_its_leave_is_not_waited_for(tmp_path: Path) -> None:
+    async with serving(tmp_path, Replies()) as server, connected(server.port) as client:
+        await client.ask()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined] # so it does not see us leave
+        server.stop()
+        async with asyncio.timeout(5):
+            while server._server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.05)
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [(b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", 200), (b"nonsense\r\n\r\n", 400)],
