@@ -29,8 +29,16 @@ class Watch(Protocol):
 
     restarts: int
     relists: int
-    last_contact: float | None
-    fault: str
+
+    @property
+    def last_contact(self) -> float | None:
+        """Unix time at which kube-apiserver was last heard of; ``None`` before the first."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """What went wrong since, in words; empty when nothing did."""
+        ...
 
     @property
     def has_synced(self) -> bool:

@@ -15,10 +15,10 @@ from typing import Generic, Protocol, TypeVar
 
 from metrics_api.clock import Clock
 from metrics_api.errors import KubeError, KubeExpiredError, KubeStatusError, KubeUnreachableError
-from metrics_api.kube.advice import advice
 from metrics_api.kube.answers import status_error
 from metrics_api.kube.backoff import Backoff
 from metrics_api.kube.client import KubeClient
+from metrics_api.kube.contact import Contact
 from metrics_api.kube.decode import Event
 from metrics_api.kube.documents import Status
 from metrics_api.kube.watched import Object, Watched
@@ -93,16 +93,22 @@ class Reflector(Generic[T, K]):
         self._watching = False
         self._useful = False
         self._may_list_at_once = True
-        self._lost_since: float | None = None
+        self._contact = Contact(watched.noun, clock)
         self._synced = asyncio.Event()
         self.restarts = 0
         """Watches that ended, whatever ended them; attempts that were refused count."""
         self.relists = 0
         """Lists completed after the first."""
-        self.last_contact: float | None = None
+
+    @property
+    def last_contact(self) -> float | None:
         """Unix time at which kube-apiserver last sent a page or an event; ``None`` before the first."""
-        self.fault = ""
+        return self._contact.last
+
+    @property
+    def fault(self) -> str:
         """What went wrong since it was last heard of, in words; empty when nothing did."""
+        return self._contact.fault
 
     @property
     def known(self) -> Mapping[K, T]:
@@ -170,7 +176,7 @@ class Reflector(Generic[T, K]):
                 raise
             page = self._decoder.page(body)
             del body
-            self._heard()
+            self._contact.heard()
             await self._take(page.items, rest)
             token = page.continue_token
             if not token:
@@ -204,7 +210,7 @@ class Reflector(Generic[T, K]):
 
     def _listed(self, version: str, gone: int) -> None:
         self._version = version
-        self._answered()
+        self._contact.answered()
         if self.has_synced:
             self.relists += 1
             logger.info("%s: listed again, %d known, %d gone", self._watched.noun, len(self._known), gone)
@@ -224,7 +230,7 @@ class Reflector(Generic[T, K]):
         try:
             async with self._client.stream(self._watched.path, query=query, idle_timeout=self._silence) as lines:
                 self._watching = True
-                self._answered()
+                self._contact.answered()
                 number = 0
                 async for line in lines:
                     self._apply(self._decoder.event(line))
@@ -240,7 +246,7 @@ class Reflector(Generic[T, K]):
         if event.type == "ERROR":
             status = event.status or Status()
             raise status_error(status.code, status, f"watch of {self._watched.noun}")
-        self._heard()
+        self._contact.heard()
         self._useful = True
         self._refusals = 0
         identity = event.identity
@@ -267,28 +273,12 @@ class Reflector(Generic[T, K]):
         del self._known[key]
         self._handler.remove(key)
 
-    def _heard(self) -> None:
-        self.last_contact = self._clock.now()
-
-    def _answered(self) -> None:
-        if self._lost_since is not None:
-            away = self._clock.monotonic() - self._lost_since
-            logger.info("%s: kube-apiserver answers again after %.0f s", self._watched.noun, away)
-            self._lost_since = None
-        self.fault = ""
-
     def _failed(self, error: KubeError) -> None:
         if isinstance(error, KubeUnreachableError) and self._watching:
             logger.debug("%s: the watch broke off, it will be resumed: %s", self._watched.noun, error)
             return
         self._judge_version(error)
-        self.fault = f"{error}; {advice(self._watched.noun, error)}"
-        if self._lost_since is None:
-            self._lost_since = self._clock.monotonic()
-            logger.warning(
-                "%s: %s; %d known stay as they were, asking again; %s",
-                self._watched.noun, error, len(self._known), advice(self._watched.noun, error),
-            )  # fmt: skip
+        self._contact.failed(error, len(self._known))
 
     def _judge_version(self, error: KubeError) -> None:
         """Give the version up when the server goes on answering, but never with events.
