@@ -17,8 +17,6 @@ _NO_WORD = ("Gt", "Lt")
 
 def field_requirements(selector: str) -> list[dict[str, Any]]:
     """Return the requirements of a field selector (``key``, ``operator`` In or NotIn, one value), none for none."""
-    if not selector:
-        return []
     try:
         requirements = parse_field_selector(selector).requirements
     except SelectorError:
@@ -32,8 +30,6 @@ def field_requirements(selector: str) -> list[dict[str, Any]]:
 
 def label_requirements(selector: str) -> list[dict[str, Any]]:
     """Return the requirements of a label selector (``key``, ``operator`` and, but for existence, ``values``)."""
-    if not selector:
-        return []
     try:
         requirements = parse_label_selector(selector).requirements
     except SelectorError:

@@ -71,10 +71,10 @@ class ServingProtocol(asyncio.Protocol):
 
     # The connection.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # one that also writes
         """Note who is at the other end."""
         self.transport = transport
-        self._server.connections.add(self)  # type: ignore[arg-type]
+        self._server.connections.add(self)  # type: ignore[arg-type] # uvicorn names its own
         transport.set_write_buffer_limits(_MOST_UNSENT)
         tls = transport.get_extra_info("ssl_object")
         chain = verified_chain(tls)
@@ -114,10 +114,10 @@ class ServingProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """End the connection with the answer that is under way, at once when there is none: uvicorn is stopping."""
-        if self._newest is None or self._newest.is_complete:
+        if self.is_idle:
             self._close_idle()
         else:
-            self._newest.is_kept = False
+            self.end_with_answer()
 
     @property
     def is_idle(self) -> bool:

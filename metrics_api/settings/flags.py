@@ -285,3 +285,12 @@ SECTIONS = (_METRICS, _KUBELETS, _SERVING, _AUTHENTICATION, _AUTHORIZATION, _REQ
 
 FLAGS = {flag.name: flag for section in SECTIONS for flag in section.flags}
 """Name -> flag, in the order of the sections."""
+
+FRONT_PROXY_RULES = (
+    "requestheader-allowed-names",
+    "requestheader-username-headers",
+    "requestheader-group-headers",
+    "requestheader-uid-headers",
+    "requestheader-extra-headers-prefix",
+)
+"""Flags that say what a front proxy's certificate and headers must be; they count with its authority's file only."""

@@ -12,7 +12,7 @@ from metrics_api.selectors import parse_label_selector
 from metrics_api.settings import kinds
 from metrics_api.settings.cipher_suites import TLS13_SUITES
 from metrics_api.settings.flag import ENVIRONMENT_PREFIX, environment_name
-from metrics_api.settings.flags import FLAGS, REQUESTS
+from metrics_api.settings.flags import FLAGS, FRONT_PROXY_RULES, REQUESTS
 from metrics_api.settings.inert import INERT
 from metrics_api.settings.pflag import Grammar, Occurrence, normalize, read_arguments, suggest
 from metrics_api.settings.quoting import one_line, quote
@@ -194,13 +194,7 @@ def _without_authority(settings: Settings) -> Iterator[str]:
     if settings.requestheader_client_ca_file:
         return
     usual = Settings()
-    for flag in (
-        "requestheader-allowed-names",
-        "requestheader-username-headers",
-        "requestheader-group-headers",
-        "requestheader-uid-headers",
-        "requestheader-extra-headers-prefix",
-    ):
+    for flag in FRONT_PROXY_RULES:
         given, default = (getattr(each, FLAGS[flag].field) for each in (settings, usual))
         if [name.lower() for name in given] != list(default):
             yield (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Set
 from typing import Any, NamedTuple
 
 from metrics_api.settings.cipher_suites import TLS12_SUITES, TLS13_SUITES
-from metrics_api.settings.flags import FLAGS
+from metrics_api.settings.flags import FLAGS, FRONT_PROXY_RULES
 from metrics_api.settings.kinds import show
 from metrics_api.settings.quoting import quote
 from metrics_api.settings.values import Settings
@@ -198,14 +198,6 @@ _INSECURE = "deprecated-kubelet-completely-insecure"
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SERVICE = re.compile(f"{_DNS_LABEL}/{_DNS_LABEL}")
 
-_WORD_FLAGS = (
-    "requestheader-allowed-names",
-    "requestheader-username-headers",
-    "requestheader-group-headers",
-    "requestheader-uid-headers",
-    "requestheader-extra-headers-prefix",
-)
-
 _NEVER_NEGATIVE = (
     "max-requests-inflight",
     "max-watchers",
@@ -240,6 +232,6 @@ _RULES = (
     Rule(("tls-cipher-suites",), _known_suites),
     Rule(("authorization-always-allow-paths",), _allowed_paths),
     Rule(("peer-service", "peer-key-file"), _peer_key),
-    *map(_full_words, _WORD_FLAGS),
+    *map(_full_words, FRONT_PROXY_RULES),
     *(_not_negative(name, f"--{name} can not be negative value") for name in _NEVER_NEGATIVE),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from metrics_api.serving.limits import Limits
-from tests.serving.wire import Replies, connected, serving
+from tests.serving.wire import Replies, connected, present, serving, until_present, without_collector
 
 
 class Knocking:
@@ -54,21 +53,12 @@ async def test_who_is_sent_away_with_the_last_message_of_the_handshake_leaves_it
     "sent", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x01\x00"], ids=["nothing", "HTTP", "part"]
 )
 async def test_a_handshake_that_fails_is_freed_without_the_garbage_collector(tmp_path: Path, sent: bytes) -> None:
-    def present() -> int:
-        return sum(isinstance(each, SSLProtocol) for each in gc.get_objects())
-
     async with serving(tmp_path, Replies()) as server:
-        gc.collect()
-        gc.disable()
-        try:
-            before = present()
+        with without_collector():
+            before = present(SSLProtocol)
             for _ in range(10):
                 _, writer = await asyncio.open_connection("127.0.0.1", server.port)
                 writer.write(sent)
                 await asyncio.sleep(0.01)
                 writer.close()
-            async with asyncio.timeout(5):
-                while present() > before:  # noqa: ASYNC110 - the collector's view has no event
-                    await asyncio.sleep(0.01)
-        finally:
-            gc.enable()
+            await until_present(SSLProtocol, before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 from pathlib import Path
 
@@ -14,7 +13,19 @@ from metrics_api.serving.limits import Limits
 from metrics_api.serving.protocol import MOST_QUEUED, ServingProtocol
 from metrics_api.serving.reading import LARGEST_BODY, LARGEST_HEAD, LONGEST_TARGET, OF_GUESTS, OF_PROVEN
 from tests.fakes import FakeClock
-from tests.serving.wire import GET, Replies, Scope, behind_a_front, client_pair, connected, send_text, serving
+from tests.serving.wire import (
+    GET,
+    Replies,
+    Scope,
+    behind_a_front,
+    client_pair,
+    connected,
+    present,
+    send_text,
+    serving,
+    until_present,
+    without_collector,
+)
 
 SHORT = Limits(request=0.05)
 POST = b"POST / HTTP/1.1\r\nhost: x\r\n"
@@ -67,21 +78,12 @@ async def test_an_idle_connection_is_closed_in_the_end(tmp_path: Path, monkeypat
 
 
 async def test_a_connection_that_has_gone_is_freed_without_the_garbage_collector(tmp_path: Path) -> None:
-    def present() -> int:
-        return sum(isinstance(each, ServingProtocol) for each in gc.get_objects())
-
-    gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         async with serving(tmp_path, Replies()) as server:
             async with connected(server.port) as client:
                 await client.ask()
-                assert present() == 1
-            async with asyncio.timeout(10):
-                while present():  # noqa: ASYNC110 - the collector's view has no event
-                    await asyncio.sleep(0.01)
-    finally:
-        gc.enable()
+                assert present(ServingProtocol) == 1
+            await until_present(ServingProtocol, 0)
 
 
 async def test_an_idle_connection_is_not_a_slow_one(tmp_path: Path) -> None:

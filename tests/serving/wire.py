@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ssl
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,29 @@ async def serving(directory: Path, application: Application, limits: Limits = LI
     finally:
         server.stop()
         await asyncio.wait_for(task, 10)
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """Free only what nothing refers to."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def present(kind: type) -> int:
+    """Return how many objects of a type there are."""
+    return sum(isinstance(each, kind) for each in gc.get_objects())
+
+
+async def until_present(kind: type, most: int) -> None:
+    """Return once there are no more objects of a type than that."""
+    async with asyncio.timeout(5):
+        while present(kind) > most:  # noqa: ASYNC110 - the collector's view has no event
+            await asyncio.sleep(0.01)
 
 
 class Client:
